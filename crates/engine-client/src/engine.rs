@@ -1,0 +1,222 @@
+//! One engine: started, given a model, asked for replies, stopped.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use engawa_engine_protocol::{
+    DeviceInfo, EngineRequest, GenerateError, GenerateRequest, LoadError, LoadRequest, ModelInfo, PROTOCOL_VERSION,
+    PromptCount, PromptMessage, RequestId,
+};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::process::{self, EngineProgram, Process};
+use crate::routes::Routes;
+use crate::{ExitCause, ExitReport, Reply, ReplyControl};
+
+/// How long an engine may take to greet: it does so before it touches a driver.
+const GREETING_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long an engine may take to end by itself.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// Events that may wait for a slow receiver before the engine is made to wait.
+const EVENT_QUEUE: usize = 256;
+
+/// A running engine. Dropping it stops it.
+pub struct Engine {
+    pub(crate) process: Process,
+    pub(crate) routes: Arc<Routes>,
+    next_id: AtomicU64,
+}
+
+/// How a load goes.
+#[derive(Debug)]
+pub enum LoadEvent {
+    /// 0..=1, llama.cpp's own.
+    Progress(f32),
+    /// The model is ready.
+    Loaded(Box<ModelInfo>),
+    /// It could not be loaded.
+    Failed(LoadError),
+    /// The engine ended.
+    Lost(ExitReport),
+}
+
+/// Why an engine could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The system could not start the program.
+    #[error("the engine could not be started")]
+    Spawn(#[from] std::io::Error),
+    /// It ended, or said nothing, before its greeting.
+    #[error("the engine did not answer: {0}")]
+    NoGreeting(ExitReport),
+    /// It is of another version than the app.
+    #[error("the engine speaks version {found} of the protocol, the app version {PROTOCOL_VERSION}")]
+    Version {
+        /// What it speaks.
+        found: u32,
+    },
+}
+
+impl Engine {
+    /// Starts an engine and waits for its greeting.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn start(program: &EngineProgram) -> Result<Self, StartError> {
+        let (hello, greeting) = oneshot::channel();
+        let routes = Arc::new(Routes::new(hello));
+        let process = process::start(program, &routes)?;
+        let engine = Self { process, routes, next_id: AtomicU64::new(1) };
+        engine.send(EngineRequest::Hello { version: PROTOCOL_VERSION });
+        match tokio::time::timeout(GREETING_TIMEOUT, greeting).await {
+            Ok(Ok(PROTOCOL_VERSION)) => Ok(engine),
+            Ok(Ok(found)) => Err(StartError::Version { found }),
+            Ok(Err(_)) | Err(_) => {
+                engine.kill();
+                Err(StartError::NoGreeting(engine.exited().await))
+            }
+        }
+    }
+
+    /// The operating system's id of the process.
+    pub fn process_id(&self) -> u32 {
+        self.process.child.id()
+    }
+
+    /// Resolves when the engine ended, for whatever reason.
+    pub async fn exited(&self) -> ExitReport {
+        wait_for_exit(self.routes.exit()).await
+    }
+
+    /// The report, if the engine has ended.
+    pub fn exit_report(&self) -> Option<ExitReport> {
+        self.routes.exit().borrow().clone()
+    }
+
+    /// The devices that models can be computed on; this initialises the GPU drivers in the engine.
+    ///
+    /// # Errors
+    /// The engine ended.
+    pub async fn devices(&self) -> Result<Vec<DeviceInfo>, ExitReport> {
+        let (answer, devices) = oneshot::channel();
+        self.routes.expect_devices(answer);
+        self.send(EngineRequest::ListDevices);
+        self.answer(devices).await
+    }
+
+    /// Loads the engine's one model. The last event is anything but [`LoadEvent::Progress`].
+    pub fn load(&self, request: LoadRequest) -> mpsc::Receiver<LoadEvent> {
+        let (sender, events) = mpsc::channel(EVENT_QUEUE);
+        if let Some(report) = self.exit_report() {
+            let _ = sender.try_send(LoadEvent::Lost(report));
+        } else {
+            self.routes.expect_load(sender);
+            self.send(EngineRequest::LoadModel(request));
+        }
+        events
+    }
+
+    /// Asks a running load to end; it does so with [`LoadError::Cancelled`], within milliseconds on a healthy engine.
+    pub fn cancel_load(&self) {
+        self.send(EngineRequest::CancelLoad);
+    }
+
+    /// Counts the tokens of a prompt.
+    ///
+    /// # Errors
+    /// The engine ended (outer), or the prompt can't be built (inner).
+    pub async fn count_prompt(
+        &self,
+        messages: Vec<PromptMessage>,
+    ) -> Result<Result<PromptCount, GenerateError>, ExitReport> {
+        let id = self.new_id();
+        let (answer, count) = oneshot::channel();
+        self.routes.expect_count(id, answer);
+        self.send(EngineRequest::CountPrompt { id, messages });
+        self.answer(count).await
+    }
+
+    /// Asks for a reply; `request.id` is replaced by a fresh one.
+    pub fn generate(self: &Arc<Self>, mut request: GenerateRequest) -> Reply {
+        let id = self.new_id();
+        request.id = id;
+        let (sender, events) = mpsc::channel(EVENT_QUEUE);
+        self.routes.expect_reply(id, sender.clone());
+        if let Some(report) = self.exit_report() {
+            self.routes.forget_reply(id);
+            let _ = sender.try_send(crate::ReplyEvent::Lost(report));
+        }
+        self.send(EngineRequest::Generate(request));
+        Reply { events, control: ReplyControl::new(Arc::clone(self), id) }
+    }
+
+    /// Closes the engine's input and waits for its end; kills it when that takes too long.
+    pub async fn stop(self: Arc<Self>) {
+        self.routes.blame(ExitCause::Stopped);
+        let exit = self.routes.exit();
+        let child = Arc::clone(&self.process.child);
+        // The last sender of requests closes the pipe.
+        drop(self);
+        if tokio::time::timeout(STOP_TIMEOUT, wait_for_exit(exit.clone())).await.is_err() {
+            let _ = child.kill();
+            wait_for_exit(exit).await;
+        }
+    }
+
+    /// Ends the engine at once, because it does not react.
+    pub fn kill_unresponsive(&self) {
+        self.routes.blame(ExitCause::Unresponsive);
+        self.kill();
+    }
+
+    fn kill(&self) {
+        if let Err(error) = self.process.child.kill() {
+            tracing::warn!(%error, "the engine could not be killed");
+        }
+    }
+
+    fn new_id(&self) -> RequestId {
+        RequestId(self.next_id.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Hands a request to the writing thread. One that can't take it any more belongs to an engine that does not read.
+    pub(crate) fn send(&self, request: EngineRequest) {
+        if let Err(std::sync::mpsc::TrySendError::Full(_)) = self.process.requests.try_send(request) {
+            self.kill_unresponsive();
+        }
+    }
+
+    async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, ExitReport> {
+        let exit = self.routes.exit();
+        tokio::select! {
+            biased;
+            Ok(value) = answer => Ok(value),
+            report = wait_for_exit(exit) => Err(report),
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // Stops it when nobody did: the pipe closes with the last sender, and an engine that hangs is killed.
+        self.routes.blame(ExitCause::Stopped);
+        let child = Arc::clone(&self.process.child);
+        let ended = std::thread::Builder::new().name("engine-stop".into()).spawn(move || {
+            if !matches!(child.wait_timeout(STOP_TIMEOUT), Ok(Some(_))) {
+                let _ = child.kill();
+            }
+        });
+        if ended.is_err() {
+            let _ = self.process.child.kill();
+        }
+    }
+}
+
+async fn wait_for_exit(mut exit: watch::Receiver<Option<ExitReport>>) -> ExitReport {
+    match exit.wait_for(Option::is_some).await.map(|report| report.clone()) {
+        Ok(Some(report)) => report,
+        // The sender lives in the routes, which the reaping thread holds until it has sent.
+        Ok(None) | Err(_) => ExitReport { cause: ExitCause::Stopped, last_lines: Vec::new() },
+    }
+}

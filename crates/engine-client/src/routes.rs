@@ -1,0 +1,162 @@
+//! Where each event of an engine goes, and what everybody is told when it ends.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use engawa_engine_protocol::{DeviceInfo, EngineEvent, GenerateError, PromptCount, RequestId};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::engine::LoadEvent;
+use crate::{ExitCause, ExitReport, ReplyEvent};
+
+/// The waiting parts of an engine's conversation. A `std` mutex: nothing is awaited under it.
+pub(crate) struct Routes {
+    state: Mutex<State>,
+    exit: watch::Sender<Option<ExitReport>>,
+}
+
+#[derive(Default)]
+struct State {
+    hello: Option<oneshot::Sender<u32>>,
+    devices: Vec<oneshot::Sender<Vec<DeviceInfo>>>,
+    load: Option<mpsc::Sender<LoadEvent>>,
+    replies: HashMap<RequestId, mpsc::Sender<ReplyEvent>>,
+    counts: HashMap<RequestId, oneshot::Sender<Result<PromptCount, GenerateError>>>,
+    /// Why we ended it, where we did.
+    blame: Option<ExitCause>,
+}
+
+impl Routes {
+    pub(crate) fn new(hello: oneshot::Sender<u32>) -> Self {
+        Self { state: Mutex::new(State { hello: Some(hello), ..State::default() }), exit: watch::Sender::new(None) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The exit report, as soon as there is one.
+    pub(crate) fn exit(&self) -> watch::Receiver<Option<ExitReport>> {
+        self.exit.subscribe()
+    }
+
+    pub(crate) fn expect_devices(&self, answer: oneshot::Sender<Vec<DeviceInfo>>) {
+        self.lock().devices.push(answer);
+    }
+
+    pub(crate) fn expect_load(&self, events: mpsc::Sender<LoadEvent>) {
+        self.lock().load = Some(events);
+    }
+
+    pub(crate) fn expect_reply(&self, id: RequestId, events: mpsc::Sender<ReplyEvent>) {
+        self.lock().replies.insert(id, events);
+    }
+
+    pub(crate) fn expect_count(&self, id: RequestId, answer: oneshot::Sender<Result<PromptCount, GenerateError>>) {
+        self.lock().counts.insert(id, answer);
+    }
+
+    pub(crate) fn forget_reply(&self, id: RequestId) {
+        self.lock().replies.remove(&id);
+    }
+
+    /// Says why the engine is about to end; the first reason stays.
+    pub(crate) fn blame(&self, cause: ExitCause) {
+        self.lock().blame.get_or_insert(cause);
+    }
+
+    pub(crate) fn blame_protocol(&self) {
+        self.blame(ExitCause::Protocol);
+    }
+
+    /// Passes an event on; called by the thread that reads the pipe, which waits here for a slow receiver.
+    pub(crate) fn dispatch(&self, event: EngineEvent) {
+        match event {
+            EngineEvent::Hello { version } => {
+                if let Some(hello) = self.lock().hello.take() {
+                    let _ = hello.send(version);
+                }
+            }
+            EngineEvent::Devices { devices } => {
+                for answer in std::mem::take(&mut self.lock().devices) {
+                    let _ = answer.send(devices.clone());
+                }
+            }
+            EngineEvent::LoadProgress { fraction } => self.send_load(LoadEvent::Progress(fraction)),
+            EngineEvent::ModelLoaded(info) => self.end_load(LoadEvent::Loaded(Box::new(info))),
+            EngineEvent::LoadFailed(error) => self.end_load(LoadEvent::Failed(error)),
+            EngineEvent::PromptCounted { id, count } => {
+                if let Some(answer) = self.lock().counts.remove(&id) {
+                    let _ = answer.send(Ok(count));
+                }
+            }
+            EngineEvent::PromptProgress { id, processed, total } => {
+                self.send_reply(id, ReplyEvent::PromptProgress { processed, total });
+            }
+            EngineEvent::Text { id, reasoning, content, generated } => {
+                self.send_reply(id, ReplyEvent::Text { reasoning, content, generated });
+            }
+            EngineEvent::SamplingApplied { id, from_token } => {
+                self.send_reply(id, ReplyEvent::SamplingApplied { from_token });
+            }
+            EngineEvent::Finished { id, reason, timings } => {
+                self.end_reply(id, ReplyEvent::Finished { reason, timings });
+            }
+            EngineEvent::RequestFailed { id, error } => {
+                let count = self.lock().counts.remove(&id);
+                match count {
+                    Some(answer) => drop(answer.send(Err(error))),
+                    None => self.end_reply(id, ReplyEvent::Failed(error)),
+                }
+            }
+        }
+    }
+
+    fn send_load(&self, event: LoadEvent) {
+        let events = self.lock().load.clone();
+        if let Some(events) = events {
+            let _ = events.blocking_send(event);
+        }
+    }
+
+    fn end_load(&self, event: LoadEvent) {
+        let events = self.lock().load.take();
+        if let Some(events) = events {
+            let _ = events.blocking_send(event);
+        }
+    }
+
+    fn send_reply(&self, id: RequestId, event: ReplyEvent) {
+        let events = self.lock().replies.get(&id).cloned();
+        if let Some(events) = events {
+            let _ = events.blocking_send(event);
+        }
+    }
+
+    fn end_reply(&self, id: RequestId, event: ReplyEvent) {
+        let events = self.lock().replies.remove(&id);
+        if let Some(events) = events {
+            let _ = events.blocking_send(event);
+        }
+    }
+
+    /// Tells everybody that the engine ended.
+    pub(crate) fn ended(&self, code: Option<i32>, signal: Option<i32>, last_lines: Vec<String>) {
+        let mut state = std::mem::take(&mut *self.lock());
+        let cause = state.blame.take().or(signal.map(ExitCause::Signal)).unwrap_or(ExitCause::Code(code.unwrap_or(-1)));
+        let report = ExitReport { cause, last_lines };
+        // Requests that come from now on find the report; those that waited get it here.
+        self.exit.send_replace(Some(report.clone()));
+        if let Some(load) = state.load {
+            let _ = load.blocking_send(LoadEvent::Lost(report.clone()));
+        }
+        for (_, reply) in state.replies {
+            let _ = reply.blocking_send(ReplyEvent::Lost(report.clone()));
+        }
+        // A request that registered between the two: it is told as well.
+        let late = std::mem::take(&mut *self.lock());
+        for (_, reply) in late.replies {
+            let _ = reply.blocking_send(ReplyEvent::Lost(report.clone()));
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! What the app and an engine child say to each other, and how it is framed.
+//!
+//! Knows nothing of processes, models or llama.cpp: messages and bytes only. Both sides treat the
+//! other as possibly broken: a frame has a size limit, and the first message is a version check.
+#![forbid(unsafe_code)]
+
+mod error;
+mod event;
+mod frame;
+mod generation;
+mod load;
+mod request;
+mod sampling;
+
+pub use error::{GenerateError, LoadError, ProtocolError};
+pub use event::{DeviceInfo, DeviceKind, EngineEvent};
+pub use frame::{MAX_EVENT_BYTES, MAX_REQUEST_BYTES, read_frame, write_frame};
+pub use generation::{
+    ContinueFinal, FinishReason, GenerateRequest, PromptCount, PromptMessage, RequestId, Role, SequenceId, Timings,
+};
+pub use load::{FlashAttention, KvType, LoadRequest, LoadSettings, ModelInfo, TemplateInfo, TemplateSource};
+pub use request::EngineRequest;
+pub use sampling::Sampling;
+
+/// The version of this protocol; both sides must speak the same one.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+/// The first argument of a process that is started as an engine child.
+pub const ENGINE_ROLE_ARGUMENT: &str = "--engine-child";

@@ -1,0 +1,126 @@
+//! Loading a model: what is asked and what came of it.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// Asks for a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadRequest {
+    /// The GGUF.
+    pub path: PathBuf,
+    /// How to load it.
+    pub settings: LoadSettings,
+}
+
+/// How to load a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LoadSettings {
+    /// Layers on the GPU: -1 all, 0 none.
+    pub n_gpu_layers: i32,
+    /// Tokens of context; 0 takes what the model was trained with.
+    pub n_ctx: u32,
+    /// Tokens per batch of a prompt; cancelling takes effect between two on a GPU.
+    pub n_batch: u32,
+    /// Threads; 0 leaves one core free.
+    pub n_threads: u32,
+    /// Type of the keys in the KV cache.
+    pub type_k: KvType,
+    /// Type of the values in the KV cache; anything but f16 needs flash attention.
+    pub type_v: KvType,
+    /// Flash attention.
+    pub flash_attention: FlashAttention,
+    /// Map the file instead of reading it.
+    pub use_mmap: bool,
+    /// Keep the weights from being swapped out.
+    pub use_mlock: bool,
+}
+
+impl Default for LoadSettings {
+    fn default() -> Self {
+        Self {
+            n_gpu_layers: -1,
+            n_ctx: 8192,
+            n_batch: 512,
+            n_threads: 0,
+            type_k: KvType::F16,
+            type_v: KvType::F16,
+            flash_attention: FlashAttention::Auto,
+            use_mmap: true,
+            use_mlock: false,
+        }
+    }
+}
+
+/// The number format of keys or values in the KV cache.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KvType {
+    /// 16-bit floats, 2 bytes a value.
+    F16,
+    /// 8-bit blocks, 1.06 bytes a value.
+    Q8_0,
+    /// 4-bit blocks, 0.56 bytes a value.
+    Q4_0,
+}
+
+/// Whether to use flash attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FlashAttention {
+    /// Where the model and the device support it.
+    Auto,
+    /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// A loaded model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ModelInfo {
+    /// llama.cpp's one-line description, e.g. "qwen2 7B Q4_K - Medium".
+    pub description: String,
+    /// As the file names it.
+    pub architecture: String,
+    /// Number of weights.
+    pub n_params: u64,
+    /// Bytes of the weights.
+    pub size_bytes: u64,
+    /// Tokens of context it was trained with.
+    pub n_ctx_train: u32,
+    /// Tokens of context it was loaded with.
+    pub n_ctx: u32,
+    /// Layers that can be put on a GPU, the output layer included.
+    pub n_layer: u32,
+    /// Layers that are on a GPU.
+    pub n_gpu_layer: u32,
+    /// GPUs in use, by name; empty on the CPU.
+    pub devices: Vec<String>,
+    /// Threads in use.
+    pub n_threads: u32,
+    /// The chat template in use.
+    pub template: TemplateInfo,
+}
+
+/// The chat template in use and what it can do, found out by trying it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TemplateInfo {
+    /// Where it comes from.
+    pub source: TemplateSource,
+    /// Whether the first message may be the model's own (a greeting).
+    pub accepts_assistant_first: bool,
+    /// Whether it marks thinking.
+    pub supports_thinking: bool,
+}
+
+/// Where a chat template comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TemplateSource {
+    /// The model's file.
+    File,
+    /// The file has none, or one that can't be used: ChatML.
+    ChatMl,
+}

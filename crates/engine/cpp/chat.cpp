@@ -1,0 +1,124 @@
+#include "chat.h"
+
+#include "guard.h"
+#include "json.h"
+#include "shim.h"
+
+struct engawa_templates {
+    common_chat_templates_ptr templates;
+};
+
+struct engawa_parser {
+    common_chat_parser_params params;
+    std::string               text;
+    std::string               reasoning;
+    std::string               content;
+    // The text did not fit the parser: what follows is shown as it is.
+    bool raw = false;
+};
+
+void engawa_free(char * text) {
+    std::free(text);
+}
+
+engawa_templates * engawa_templates_new(const llama_model * model, const char * source, char ** error) {
+    return engawa_guard<engawa_templates *>(error, nullptr, [&] {
+        return new engawa_templates{ common_chat_templates_init(model, source) };
+    });
+}
+
+void engawa_templates_free(engawa_templates * templates) {
+    delete templates;
+}
+
+bool engawa_templates_from_file(const engawa_templates * templates) {
+    return common_chat_templates_was_explicit(templates->templates.get());
+}
+
+char * engawa_templates_apply(const engawa_templates * templates, const char * request, char ** error) {
+    return engawa_guard<char *>(error, nullptr, [&] {
+        const common_json            parsed = common_json::parse(request);
+        common_chat_templates_inputs inputs;
+        inputs.messages         = common_chat_msgs_parse_oaicompat(parsed.at("messages"));
+        inputs.reasoning_format = COMMON_REASONING_FORMAT_AUTO;
+        const bool continues    = parsed.value<bool>("continue", false);
+        if (continues) {
+            inputs.continue_final_message = COMMON_CHAT_CONTINUATION_AUTO;
+            inputs.add_generation_prompt  = false;
+        }
+        const common_chat_params applied = common_chat_templates_apply(templates->templates.get(), inputs);
+
+        common_json result          = common_json::object();
+        result["prompt"]            = applied.prompt;
+        result["format"]            = static_cast<int>(applied.format);
+        result["generation_prompt"] = applied.generation_prompt;
+        result["parser"]            = applied.parser;
+        result["supports_thinking"] = applied.supports_thinking;
+        result["preserved_tokens"]  = applied.preserved_tokens;
+        result["additional_stops"]  = applied.additional_stops;
+        result["continue"]          = continues;
+        return engawa_copy(result.dump_safe());
+    });
+}
+
+engawa_parser * engawa_parser_new(const char * applied, char ** error) {
+    return engawa_guard<engawa_parser *>(error, nullptr, [&] {
+        const common_json description = common_json::parse(applied);
+        auto              parser      = std::make_unique<engawa_parser>();
+        parser->params.format            = static_cast<common_chat_format>(description.at("format").get<int>());
+        parser->params.generation_prompt = description.value("generation_prompt", "");
+        parser->params.reasoning_format  = COMMON_REASONING_FORMAT_AUTO;
+        parser->params.parse_tool_calls  = false;
+        parser->params.is_continuation   = description.value<bool>("continue", false);
+        const std::string saved          = description.value("parser", "");
+        if (!saved.empty()) {
+            parser->params.parser.load(saved);
+        }
+        return parser.release();
+    });
+}
+
+void engawa_parser_free(engawa_parser * parser) {
+    delete parser;
+}
+
+// What `now` adds to `before`. A partial parse may take back its last characters while they could still be the start
+// of a tag: nothing is added then. False when the two differ in what was already given out.
+static bool added(const std::string & before, const std::string & now, std::string & addition) {
+    if (now.size() < before.size()) {
+        return before.compare(0, now.size(), now) == 0;
+    }
+    if (now.compare(0, before.size(), before) != 0) {
+        return false;
+    }
+    addition = now.substr(before.size());
+    return true;
+}
+
+void engawa_parser_push(engawa_parser * parser, const char * text, size_t length, bool is_final, char ** reasoning,
+                        char ** content, char ** error) {
+    engawa_guard<int>(error, 0, [&] {
+        const std::string delta(text, length);
+        std::string       more_reasoning;
+        std::string       more_content;
+        parser->text += delta;
+        if (!parser->raw) {
+            try {
+                const common_chat_msg message = common_chat_parse(parser->text, !is_final, parser->params);
+                parser->raw = !added(parser->reasoning, message.reasoning_content, more_reasoning) ||
+                              !added(parser->content, message.content, more_content);
+            } catch (const std::exception &) {
+                parser->raw = true;
+            }
+        }
+        if (parser->raw) {
+            more_reasoning.clear();
+            more_content = delta;
+        }
+        parser->reasoning += more_reasoning;
+        parser->content += more_content;
+        *reasoning = engawa_copy(more_reasoning);
+        *content   = engawa_copy(more_content);
+        return 0;
+    });
+}

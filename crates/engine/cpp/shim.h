@@ -1,0 +1,86 @@
+// The C boundary of crates/engine/cpp: llama.cpp's `common` library (chat templates, reply parsing, sampling, memory
+// estimates) and the few llama.h calls that can throw, with every C++ exception turned into an error text.
+//
+// Strings that a function returns, `error` included, are freed with `engawa_free`. A null `error` means success.
+#pragma once
+
+#include "llama.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct engawa_templates;
+struct engawa_parser;
+struct engawa_sampler;
+
+void engawa_free(char * text);
+
+// ---- chat templates ----
+
+// `source` empty: the template in the model's file, or ChatML when it has none.
+struct engawa_templates * engawa_templates_new(const struct llama_model * model, const char * source, char ** error);
+void                      engawa_templates_free(struct engawa_templates * templates);
+// Whether the model's file has a template of its own.
+bool engawa_templates_from_file(const struct engawa_templates * templates);
+// `request`: {"messages": [...], "continue": bool}. Returns what the template made of it, as JSON; the same text is
+// the description that `engawa_parser_new` takes.
+char * engawa_templates_apply(const struct engawa_templates * templates, const char * request, char ** error);
+
+// ---- the reply, parsed while it is written ----
+
+struct engawa_parser * engawa_parser_new(const char * applied, char ** error);
+void                   engawa_parser_free(struct engawa_parser * parser);
+// Appends text (UTF-8, whole characters) and gives what it adds to the thinking and to the reply.
+void engawa_parser_push(struct engawa_parser * parser, const char * text, size_t length, bool is_final, char ** reasoning,
+                        char ** content, char ** error);
+
+// ---- sampling ----
+
+struct engawa_sampling {
+    float    temperature;
+    int32_t  top_k;
+    float    top_p;
+    float    min_p;
+    float    typical_p;
+    float    repeat_penalty;
+    float    frequency_penalty;
+    float    presence_penalty;
+    int32_t  repeat_last_n;
+    uint32_t seed;
+};
+
+struct engawa_sampler * engawa_sampler_new(const struct llama_model * model, struct engawa_sampling sampling, char ** error);
+void                    engawa_sampler_free(struct engawa_sampler * sampler);
+// Takes a token that is already in the context into account.
+void engawa_sampler_accept(struct engawa_sampler * sampler, llama_token token, char ** error);
+// Chooses a token from the logits of row `index` and accepts it.
+llama_token engawa_sampler_sample(struct engawa_sampler * sampler, struct llama_context * context, int32_t index, char ** error);
+
+// ---- llama.h calls that can throw ----
+
+// As `llama_tokenize`: the number of tokens, or minus the number that would be needed.
+int32_t engawa_tokenize(const struct llama_vocab * vocab, const char * text, int32_t length, llama_token * tokens,
+                        int32_t capacity, bool add_special, bool parse_special, char ** error);
+// As `llama_token_to_piece` with lstrip 0: bytes, not characters.
+int32_t engawa_token_to_piece(const struct llama_vocab * vocab, llama_token token, char * buffer, int32_t capacity,
+                              bool special, char ** error);
+int32_t engawa_decode(struct llama_context * context, struct llama_batch batch, char ** error);
+
+// ---- memory ----
+
+// Bytes that model and context would take on the host, without reading the weights: weights, KV cache, compute buffers.
+struct engawa_memory {
+    uint64_t weights;
+    uint64_t context;
+    uint64_t compute;
+};
+struct engawa_memory engawa_host_memory(const char * path, const struct llama_model_params * model_params,
+                                        const struct llama_context_params * context_params, char ** error);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,17 @@
+//! Loads and runs one model with llama.cpp, as a child process of the app.
+//!
+//! The only crate that knows llama.cpp. It must not know conversations, characters, files of the app or the
+//! network: it reads requests from its standard input, computes, and writes events to its standard output.
+//! llama.cpp ends its process on a failed assertion, so nothing else lives in this one.
+
+mod child;
+mod generation;
+mod inference;
+mod llama;
+mod load;
+mod outbox;
+mod prompt;
+mod sequence;
+mod text_stream;
+
+pub use child::run_if_engine_child;

@@ -1,0 +1,23 @@
+//! Safe wrappers around the parts of llama.cpp that the engine uses.
+//!
+//! llama-cpp-2 serves for what it does well (back ends, devices). Models, contexts and samplers are our own:
+//! the shim needs their pointers, which llama-cpp-2 keeps to itself.
+
+mod context;
+mod error;
+mod log;
+mod model;
+mod reply_parser;
+mod sampler;
+mod shim;
+mod template;
+mod vocabulary;
+
+pub(crate) use context::{Context, ContextSettings, DecodeOutcome};
+pub(crate) use error::LlamaError;
+pub(crate) use log::{capture_errors, route_logs_to_stderr, take_errors};
+pub(crate) use model::{LoadOutcome, Model, ModelSettings, host_memory};
+pub(crate) use reply_parser::{ReplyDelta, ReplyParser};
+pub(crate) use sampler::Sampler;
+pub(crate) use template::{AppliedTemplate, Templates};
+pub(crate) use vocabulary::{TextKind, Token, Vocabulary};

@@ -1,0 +1,182 @@
+//! A loaded model.
+
+use std::ffi::{CString, c_void};
+use std::path::Path;
+use std::ptr::NonNull;
+
+use engawa_engine_protocol::LoadSettings;
+use llama_cpp_sys_2 as sys;
+
+use super::error::ErrorSlot;
+use super::{ContextSettings, LlamaError, Vocabulary, shim};
+
+/// A model's weights and vocabulary. Contexts and samplers borrow it.
+pub(crate) struct Model {
+    pointer: NonNull<sys::llama_model>,
+}
+
+/// How to load a model, in llama.cpp's terms.
+pub(crate) struct ModelSettings {
+    params: sys::llama_model_params,
+}
+
+impl ModelSettings {
+    /// Takes the parts of the settings that concern the weights.
+    pub(crate) fn new(settings: &LoadSettings) -> Self {
+        // SAFETY: returns a plain value.
+        let mut params = unsafe { sys::llama_model_default_params() };
+        params.n_gpu_layers = settings.n_gpu_layers;
+        params.load_mode = match (settings.use_mmap, settings.use_mlock) {
+            (true, false) => sys::LLAMA_LOAD_MODE_MMAP,
+            (true, true) => sys::LLAMA_LOAD_MODE_MMAP_MLOCK,
+            (false, false) => sys::LLAMA_LOAD_MODE_NONE,
+            (false, true) => sys::LLAMA_LOAD_MODE_MLOCK,
+        };
+        Self { params }
+    }
+}
+
+/// What [`Model::load`] came to.
+pub(crate) enum LoadOutcome {
+    /// It is loaded.
+    Loaded(Model),
+    /// `on_progress` said to stop.
+    Cancelled,
+    /// llama.cpp refused; its log says why.
+    Refused,
+}
+
+impl Model {
+    /// Loads a GGUF. `on_progress` gets llama.cpp's own fraction, 0..=1, and says whether to go on.
+    pub(crate) fn load(path: &Path, settings: &ModelSettings, mut on_progress: impl FnMut(f32) -> bool) -> LoadOutcome {
+        let Some(path) = c_path(path) else { return LoadOutcome::Refused };
+        let mut cancelled = false;
+        let mut callback = |fraction: f32| {
+            let go_on = on_progress(fraction);
+            cancelled |= !go_on;
+            go_on
+        };
+        let mut object: &mut dyn FnMut(f32) -> bool = &mut callback;
+        let mut params = settings.params;
+        params.progress_callback = Some(forward_progress);
+        params.progress_callback_user_data = (&raw mut object).cast();
+        // SAFETY: `path` is NUL-terminated; the callback data outlives the call, which is the only time it is used.
+        let pointer = unsafe { sys::llama_model_load_from_file(path.as_ptr(), params) };
+        match NonNull::new(pointer) {
+            Some(pointer) => LoadOutcome::Loaded(Self { pointer }),
+            None if cancelled => LoadOutcome::Cancelled,
+            None => LoadOutcome::Refused,
+        }
+    }
+
+    pub(super) fn as_ptr(&self) -> *mut sys::llama_model {
+        self.pointer.as_ptr()
+    }
+
+    pub(crate) fn vocabulary(&self) -> Vocabulary<'_> {
+        Vocabulary::new(self)
+    }
+
+    /// llama.cpp's one-line description, e.g. "qwen2 7B Q4_K - Medium".
+    pub(crate) fn description(&self) -> String {
+        read_text(|buffer, length| {
+            // SAFETY: the model is loaded and the buffer has `length` bytes.
+            unsafe { sys::llama_model_desc(self.as_ptr(), buffer, length) }
+        })
+    }
+
+    /// A metadata value as text, empty when the file has none.
+    pub(crate) fn metadata(&self, key: &str) -> String {
+        let Ok(key) = CString::new(key) else { return String::new() };
+        read_text(|buffer, length| {
+            // SAFETY: the model is loaded, the key NUL-terminated, and the buffer has `length` bytes.
+            unsafe { sys::llama_model_meta_val_str(self.as_ptr(), key.as_ptr(), buffer, length) }
+        })
+    }
+
+    /// Number of weights.
+    pub(crate) fn parameter_count(&self) -> u64 {
+        // SAFETY: the model is loaded.
+        unsafe { sys::llama_model_n_params(self.as_ptr()) }
+    }
+
+    /// Bytes of the weights.
+    pub(crate) fn size_bytes(&self) -> u64 {
+        // SAFETY: the model is loaded.
+        unsafe { sys::llama_model_size(self.as_ptr()) }
+    }
+
+    /// Tokens of context it was trained with.
+    pub(crate) fn trained_context(&self) -> u32 {
+        // SAFETY: the model is loaded.
+        u32::try_from(unsafe { sys::llama_model_n_ctx_train(self.as_ptr()) }).unwrap_or(0)
+    }
+
+    /// Layers without the output layer.
+    pub(crate) fn layer_count(&self) -> u32 {
+        // SAFETY: the model is loaded.
+        u32::try_from(unsafe { sys::llama_model_n_layer(self.as_ptr()) }).unwrap_or(0)
+    }
+
+    /// Whether it can write text: embedding models and encoders can't.
+    pub(crate) fn can_generate(&self) -> bool {
+        // SAFETY: the model is loaded.
+        unsafe { sys::llama_model_has_decoder(self.as_ptr()) && !sys::llama_model_has_encoder(self.as_ptr()) }
+    }
+}
+
+impl Drop for Model {
+    fn drop(&mut self) {
+        // SAFETY: nothing that borrows the model is alive.
+        unsafe { sys::llama_model_free(self.as_ptr()) }
+    }
+}
+
+/// Bytes of host memory that a load would take: weights (unless mapped), context and compute buffers.
+///
+/// Reads the header only.
+///
+/// # Errors
+/// What llama.cpp says of a file that it could not load.
+pub(crate) fn host_memory(path: &Path, model: &ModelSettings, context: &ContextSettings) -> Result<u64, LlamaError> {
+    let path = c_path(path).ok_or_else(|| LlamaError("the path has a NUL character".into()))?;
+    let context = context.to_params();
+    let mut error = ErrorSlot::new();
+    // SAFETY: `path` is NUL-terminated and both parameter structs live during the call.
+    let memory = unsafe { shim::engawa_host_memory(path.as_ptr(), &raw const model.params, &raw const context, error.as_out()) };
+    let memory = error.check(memory)?;
+    let mapped = matches!(model.params.load_mode, sys::LLAMA_LOAD_MODE_MMAP);
+    let weights = if mapped { 0 } else { memory.weights };
+    Ok(weights.saturating_add(memory.context).saturating_add(memory.compute))
+}
+
+#[cfg(unix)]
+fn c_path(path: &Path) -> Option<CString> {
+    use std::os::unix::ffi::OsStrExt;
+    CString::new(path.as_os_str().as_bytes()).ok()
+}
+
+#[cfg(not(unix))]
+fn c_path(path: &Path) -> Option<CString> {
+    CString::new(path.to_str()?).ok()
+}
+
+/// Reads a text by llama.cpp's convention: the full length is returned, also when it did not fit.
+fn read_text(read: impl Fn(*mut std::ffi::c_char, usize) -> i32) -> String {
+    let mut bytes = vec![0_u8; 256];
+    loop {
+        let Ok(length) = usize::try_from(read(bytes.as_mut_ptr().cast(), bytes.len())) else { return String::new() };
+        if length < bytes.len() {
+            bytes.truncate(length);
+            return String::from_utf8_lossy(&bytes).into_owned();
+        }
+        bytes.resize(length + 1, 0);
+    }
+}
+
+/// Calls the closure behind `data`. A panic must not cross the C++ frames: it stops the load.
+unsafe extern "C" fn forward_progress(fraction: f32, data: *mut c_void) -> bool {
+    // SAFETY: `data` is the `&mut dyn FnMut` that `Model::load` put there and keeps alive during the call.
+    let callback = unsafe { &mut *data.cast::<&mut dyn FnMut(f32) -> bool>() };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| callback(fraction))).unwrap_or(false)
+}

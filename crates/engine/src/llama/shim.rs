@@ -1,0 +1,108 @@
+//! The declarations of `cpp/shim.h`.
+
+use std::ffi::{c_char, c_void};
+
+use llama_cpp_sys_2 as sys;
+
+/// Opaque: `engawa_templates`.
+pub(super) type Templates = c_void;
+/// Opaque: `engawa_parser`.
+pub(super) type Parser = c_void;
+/// Opaque: `engawa_sampler`.
+pub(super) type Sampler = c_void;
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct Sampling {
+    pub(super) temperature: f32,
+    pub(super) top_k: i32,
+    pub(super) top_p: f32,
+    pub(super) min_p: f32,
+    pub(super) typical_p: f32,
+    pub(super) repeat_penalty: f32,
+    pub(super) frequency_penalty: f32,
+    pub(super) presence_penalty: f32,
+    pub(super) repeat_last_n: i32,
+    pub(super) seed: u32,
+}
+
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct Memory {
+    pub(super) weights: u64,
+    pub(super) context: u64,
+    pub(super) compute: u64,
+}
+
+unsafe extern "C" {
+    pub(super) fn engawa_free(text: *mut c_char);
+
+    pub(super) fn engawa_templates_new(
+        model: *const sys::llama_model,
+        source: *const c_char,
+        error: *mut *mut c_char,
+    ) -> *mut Templates;
+    pub(super) fn engawa_templates_free(templates: *mut Templates);
+    pub(super) fn engawa_templates_from_file(templates: *const Templates) -> bool;
+    pub(super) fn engawa_templates_apply(
+        templates: *const Templates,
+        request: *const c_char,
+        error: *mut *mut c_char,
+    ) -> *mut c_char;
+
+    pub(super) fn engawa_parser_new(applied: *const c_char, error: *mut *mut c_char) -> *mut Parser;
+    pub(super) fn engawa_parser_free(parser: *mut Parser);
+    pub(super) fn engawa_parser_push(
+        parser: *mut Parser,
+        text: *const c_char,
+        length: usize,
+        is_final: bool,
+        reasoning: *mut *mut c_char,
+        content: *mut *mut c_char,
+        error: *mut *mut c_char,
+    );
+
+    pub(super) fn engawa_sampler_new(
+        model: *const sys::llama_model,
+        sampling: Sampling,
+        error: *mut *mut c_char,
+    ) -> *mut Sampler;
+    pub(super) fn engawa_sampler_free(sampler: *mut Sampler);
+    pub(super) fn engawa_sampler_accept(sampler: *mut Sampler, token: sys::llama_token, error: *mut *mut c_char);
+    pub(super) fn engawa_sampler_sample(
+        sampler: *mut Sampler,
+        context: *mut sys::llama_context,
+        index: i32,
+        error: *mut *mut c_char,
+    ) -> sys::llama_token;
+
+    pub(super) fn engawa_tokenize(
+        vocabulary: *const sys::llama_vocab,
+        text: *const c_char,
+        length: i32,
+        tokens: *mut sys::llama_token,
+        capacity: i32,
+        add_special: bool,
+        parse_special: bool,
+        error: *mut *mut c_char,
+    ) -> i32;
+    pub(super) fn engawa_token_to_piece(
+        vocabulary: *const sys::llama_vocab,
+        token: sys::llama_token,
+        buffer: *mut c_char,
+        capacity: i32,
+        special: bool,
+        error: *mut *mut c_char,
+    ) -> i32;
+    pub(super) fn engawa_decode(
+        context: *mut sys::llama_context,
+        batch: sys::llama_batch,
+        error: *mut *mut c_char,
+    ) -> i32;
+    pub(super) fn engawa_host_memory(
+        path: *const c_char,
+        model_params: *const sys::llama_model_params,
+        context_params: *const sys::llama_context_params,
+        error: *mut *mut c_char,
+    ) -> Memory;
+}

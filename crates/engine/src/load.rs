@@ -1,0 +1,198 @@
+//! Loading the model of this engine's life.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use engawa_engine_protocol::{
+    ContinueFinal, EngineEvent, LoadError, LoadRequest, LoadSettings, ModelInfo, PromptMessage, Role, TemplateInfo,
+    TemplateSource,
+};
+
+use crate::child::Signals;
+use crate::llama::{
+    Context, ContextSettings, LoadOutcome, Model, ModelSettings, Templates, capture_errors, host_memory, take_errors,
+};
+use crate::outbox::Outbox;
+use crate::prompt::{MarkerGuard, build_prompt};
+
+/// The shortest time between two progress events.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(30);
+
+/// Memory left to the rest of the machine when a load is judged, in bytes.
+const MEMORY_MARGIN: u64 = 256 << 20;
+
+/// What a context and its prompts need, beside the model itself.
+pub(crate) struct Loaded<'model> {
+    pub(crate) context: Context<'model>,
+    pub(crate) templates: Templates<'model>,
+    pub(crate) guard: MarkerGuard,
+    pub(crate) info: ModelInfo,
+}
+
+/// Loads the weights, telling the app how far it is.
+///
+/// # Errors
+/// Every [`LoadError`].
+pub(crate) fn load_weights(request: &LoadRequest, signals: &Signals, outbox: &mut Outbox) -> Result<Model, LoadError> {
+    check_file(&request.path)?;
+    check_memory(request)?;
+    capture_errors();
+    let mut last_sent: Option<Instant> = None;
+    let outcome = Model::load(&request.path, &ModelSettings::new(&request.settings), |fraction| {
+        if last_sent.is_none_or(|sent| sent.elapsed() >= PROGRESS_INTERVAL) {
+            last_sent = Some(Instant::now());
+            outbox.send(&EngineEvent::LoadProgress { fraction });
+        }
+        !signals.load_cancelled()
+    });
+    let lines = take_errors();
+    match outcome {
+        LoadOutcome::Loaded(model) if model.can_generate() => Ok(model),
+        LoadOutcome::Loaded(_) => Err(LoadError::Refused { reason: "this model can't write text (an encoder or embedding model)".into() }),
+        LoadOutcome::Cancelled => Err(LoadError::Cancelled),
+        LoadOutcome::Refused => Err(refusal(&lines)),
+    }
+}
+
+/// Makes the context over loaded weights and warms it up.
+///
+/// # Errors
+/// [`LoadError::NotEnoughMemory`] and [`LoadError::Refused`].
+pub(crate) fn prepare<'model>(
+    model: &'model Model,
+    settings: &LoadSettings,
+    signals: &'static Signals,
+) -> Result<Loaded<'model>, LoadError> {
+    capture_errors();
+    let context_settings = context_settings(settings, model.trained_context());
+    let context = Context::new(model, context_settings, signals.abort_flag());
+    let lines = take_errors();
+    let mut context = context.ok_or_else(|| refusal(&lines))?;
+    let refused = |error: crate::llama::LlamaError| LoadError::Refused { reason: error.0 };
+    let guard = MarkerGuard::new(model.vocabulary()).map_err(refused)?;
+    let (templates, template) = choose_template(model, &guard)?;
+    context.warm_up(model.vocabulary().warm_up_token());
+    if signals.load_cancelled() {
+        return Err(LoadError::Cancelled);
+    }
+    let info = describe(model, &context, settings, context_settings.n_threads, template);
+    Ok(Loaded { context, templates, guard, info })
+}
+
+/// Tells what is wrong with a path before llama.cpp, which says the same of all, sees it.
+fn check_file(path: &Path) -> Result<(), LoadError> {
+    let from_io = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => LoadError::NotFound,
+        std::io::ErrorKind::PermissionDenied => LoadError::NoPermission,
+        _ => LoadError::Refused { reason: error.to_string() },
+    };
+    // Opening a pipe would wait for a writer for ever.
+    if !std::fs::metadata(path).map_err(from_io)?.is_file() {
+        return Err(LoadError::NotGguf);
+    }
+    let mut magic = [0; 4];
+    match File::open(path).map_err(from_io)?.read_exact(&mut magic) {
+        Ok(()) if &magic == b"GGUF" => Ok(()),
+        Ok(()) => Err(LoadError::NotGguf),
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => Err(LoadError::NotGguf),
+        Err(error) => Err(from_io(error)),
+    }
+}
+
+/// Refuses what would not fit before anything is allocated: Linux grants more than there is, and kills for it later.
+fn check_memory(request: &LoadRequest) -> Result<(), LoadError> {
+    let context = context_settings(&request.settings, 0);
+    // A file that can't even be measured is refused by the load itself, with llama.cpp's words.
+    let Ok(needed) = host_memory(&request.path, &ModelSettings::new(&request.settings), &context) else { return Ok(()) };
+    let available = available_memory();
+    if needed.saturating_add(MEMORY_MARGIN) > available {
+        return Err(LoadError::NotEnoughMemory { needed, available });
+    }
+    Ok(())
+}
+
+/// Bytes that can be allocated now, by the machine and by the group of processes this one is in.
+fn available_memory() -> u64 {
+    let Ok(mut system) = sysinfo::System::new() else { return u64::MAX };
+    system.refresh_memory();
+    let free = system.available_memory();
+    system.cgroup_limits().map_or(free, |limits| free.min(limits.free_memory))
+}
+
+fn context_settings(settings: &LoadSettings, trained: u32) -> ContextSettings {
+    let n_ctx = if settings.n_ctx == 0 { trained } else { settings.n_ctx };
+    ContextSettings::new(settings, n_ctx, thread_count(settings.n_threads))
+}
+
+/// A core is left free: a model that fills all of them slows down many times over as soon as anything else runs.
+fn thread_count(asked: u32) -> u32 {
+    if asked > 0 {
+        return asked.min(512);
+    }
+    let cores = sysinfo::System::physical_core_count().unwrap_or_else(|_| {
+        std::thread::available_parallelism().map_or(1, Into::into)
+    });
+    u32::try_from(cores.saturating_sub(1).max(1)).unwrap_or(1)
+}
+
+/// The file's template if it can hold a plain conversation, else ChatML.
+fn choose_template<'model>(model: &'model Model, guard: &MarkerGuard) -> Result<(Templates<'model>, TemplateInfo), LoadError> {
+    let refused = |error: crate::llama::LlamaError| LoadError::Refused { reason: error.0 };
+    let greeting = [message(Role::Assistant), message(Role::User)];
+    let question = [message(Role::User)];
+    let try_out = |templates: &Templates<'_>, messages: &[PromptMessage]| {
+        build_prompt(templates, model.vocabulary(), guard, messages, ContinueFinal::NewTurn).ok()
+    };
+    if let Ok(templates) = Templates::from_model(model)
+        && templates.is_from_file()
+        && let Some(prompt) = try_out(&templates, &question)
+    {
+        let template = TemplateInfo {
+            source: TemplateSource::File,
+            accepts_assistant_first: try_out(&templates, &greeting).is_some(),
+            supports_thinking: prompt.applied.supports_thinking,
+        };
+        return Ok((templates, template));
+    }
+    let templates = Templates::chatml(model).map_err(refused)?;
+    let template = TemplateInfo { source: TemplateSource::ChatMl, accepts_assistant_first: true, supports_thinking: false };
+    Ok((templates, template))
+}
+
+fn message(role: Role) -> PromptMessage {
+    PromptMessage { role, content: "hello".into(), reasoning: String::new() }
+}
+
+fn describe(model: &Model, context: &Context<'_>, settings: &LoadSettings, n_threads: u32, template: TemplateInfo) -> ModelInfo {
+    // The output layer counts as one that can be put on a GPU.
+    let n_layer = model.layer_count() + 1;
+    let devices = crate::child::gpu_names();
+    let asked = u32::try_from(settings.n_gpu_layers).unwrap_or(n_layer).min(n_layer);
+    let n_gpu_layer = if devices.is_empty() { 0 } else { asked };
+    ModelInfo {
+        description: model.description(),
+        architecture: model.metadata("general.architecture"),
+        n_params: model.parameter_count(),
+        size_bytes: model.size_bytes(),
+        n_ctx_train: model.trained_context(),
+        n_ctx: context.size(),
+        n_layer,
+        n_gpu_layer,
+        devices: if n_gpu_layer == 0 { Vec::new() } else { devices },
+        n_threads,
+        template,
+    }
+}
+
+/// What llama.cpp's last error lines say in our terms. They explain a refusal that is already known.
+fn refusal(lines: &[String]) -> LoadError {
+    let text = lines.join("\n");
+    if let Some((_, rest)) = text.split_once("unknown model architecture: '") {
+        let architecture = rest.split('\'').next().unwrap_or_default().chars().take(64).collect();
+        return LoadError::UnknownArchitecture { architecture };
+    }
+    let reason = if text.is_empty() { "llama.cpp gave no reason".into() } else { text };
+    LoadError::Refused { reason }
+}

@@ -1,0 +1,192 @@
+//! Messages to tokens, with control tokens from the template only.
+//!
+//! A template mixes its own control tokens with text written by people. Before it runs, each place in a message
+//! where a control token could be read gets a break character that occurs nowhere else; after it ran, the prompt is
+//! cut at the breaks and each part becomes tokens by itself. `<|im_end|>` typed by a person so stays ten characters.
+
+use aho_corasick::AhoCorasick;
+use engawa_engine_protocol::{ContinueFinal, GenerateError, PromptMessage, Role};
+use serde_json::json;
+
+use crate::llama::{AppliedTemplate, LlamaError, Templates, TextKind, Token, Vocabulary};
+
+/// Characters that Unicode reserves for use inside a program, so that text hardly ever has one.
+const BREAKS: std::ops::RangeInclusive<char> = '\u{fdd0}'..='\u{fdef}';
+
+/// The most that is kept of a template's refusal, in characters.
+const REASON_LENGTH: usize = 500;
+
+/// Finds texts that would be read as control tokens.
+pub(crate) struct MarkerGuard {
+    /// For text of people: control tokens, and hand-made tokens that look like markers.
+    people: AhoCorasick,
+    /// For text of the model: control tokens only, since `<think>` in a reply is its own.
+    model: AhoCorasick,
+}
+
+/// A prompt as tokens, and what its reply needs.
+pub(crate) struct Prompt {
+    pub(crate) tokens: Vec<Token>,
+    pub(crate) applied: AppliedTemplate,
+}
+
+impl MarkerGuard {
+    /// Collects the markers of a vocabulary.
+    ///
+    /// # Errors
+    /// When llama.cpp can't name a token.
+    pub(crate) fn new(vocabulary: Vocabulary<'_>) -> Result<Self, LlamaError> {
+        let mut control = Vec::new();
+        let mut all = Vec::new();
+        for token in 0..vocabulary.len() {
+            let is_control = vocabulary.is_control(token);
+            if !is_control && !vocabulary.is_user_defined(token) {
+                continue;
+            }
+            let Ok(text) = String::from_utf8(vocabulary.piece(token, true)?) else { continue };
+            if text.chars().count() < 2 {
+                continue;
+            }
+            if is_control {
+                control.push(text.clone());
+                all.push(text);
+            } else if looks_like_marker(&text) {
+                all.push(text);
+            }
+        }
+        let build = |markers: &[String]| AhoCorasick::new(markers).map_err(|error| LlamaError(error.to_string()));
+        Ok(Self { people: build(&all)?, model: build(&control)? })
+    }
+
+    /// The text with a break inside every marker.
+    fn protect(&self, text: &str, role: Role, break_character: char) -> String {
+        let markers = if role == Role::Assistant { &self.model } else { &self.people };
+        // After the first character of each marker, also of those that overlap.
+        let mut cuts: Vec<usize> = markers
+            .find_overlapping_iter(text)
+            .filter_map(|found| Some(found.start() + text[found.start()..].chars().next()?.len_utf8()))
+            .collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        let mut protected = String::with_capacity(text.len() + cuts.len() * 3);
+        let mut from = 0;
+        for cut in cuts {
+            protected.push_str(&text[from..cut]);
+            protected.push(break_character);
+            from = cut;
+        }
+        protected.push_str(&text[from..]);
+        protected
+    }
+}
+
+/// Hand-made tokens are markers (`<tool_call>`, `[INST]`, `<think>`) or just frequent text (runs of spaces, HTML tags).
+fn looks_like_marker(text: &str) -> bool {
+    let enclosed = (text.starts_with('<') && text.ends_with('>')) || (text.starts_with('[') && text.ends_with(']'));
+    let name = text.trim_matches(['<', '>', '[', ']', '/']);
+    enclosed
+        && (name.contains(['|', '_', '｜'])
+            || (!name.is_empty() && name.chars().all(|character| character.is_ascii_uppercase()))
+            || ["think", "tool", "tools", "reasoning", "image", "audio", "video"].contains(&name))
+}
+
+/// Turns messages into the tokens of a prompt.
+///
+/// # Errors
+/// [`GenerateError::TemplateRefused`] and [`GenerateError::Tokenize`].
+pub(crate) fn build_prompt(
+    templates: &Templates<'_>,
+    vocabulary: Vocabulary<'_>,
+    guard: &MarkerGuard,
+    messages: &[PromptMessage],
+    continue_final: ContinueFinal,
+) -> Result<Prompt, GenerateError> {
+    let break_character = BREAKS
+        .into_iter()
+        .find(|&candidate| messages.iter().all(|message| !message.content.contains(candidate) && !message.reasoning.contains(candidate)))
+        .ok_or_else(|| GenerateError::Tokenize { reason: "the text uses every character reserved for marking".into() })?;
+    let applied = templates
+        .apply(&template_request(guard, messages, continue_final, break_character))
+        .map_err(|error| GenerateError::TemplateRefused { reason: error.0.chars().take(REASON_LENGTH).collect() })?;
+    let mut tokens = Vec::new();
+    for (index, part) in applied.prompt.split(break_character).enumerate() {
+        let kind = if index == 0 { TextKind::PromptStart } else { TextKind::PromptPart };
+        tokens.extend(vocabulary.tokenize(part, kind).map_err(tokenize_error)?);
+    }
+    Ok(Prompt { tokens, applied })
+}
+
+/// The number of tokens of each message's text alone.
+///
+/// # Errors
+/// [`GenerateError::Tokenize`].
+pub(crate) fn count_messages(vocabulary: Vocabulary<'_>, messages: &[PromptMessage]) -> Result<Vec<u32>, GenerateError> {
+    messages
+        .iter()
+        .map(|message| {
+            let count = vocabulary.tokenize(&message.content, TextKind::Plain).map_err(tokenize_error)?.len()
+                + vocabulary.tokenize(&message.reasoning, TextKind::Plain).map_err(tokenize_error)?.len();
+            Ok(u32::try_from(count).unwrap_or(u32::MAX))
+        })
+        .collect()
+}
+
+fn tokenize_error(error: LlamaError) -> GenerateError {
+    GenerateError::Tokenize { reason: error.0 }
+}
+
+fn template_request(
+    guard: &MarkerGuard,
+    messages: &[PromptMessage],
+    continue_final: ContinueFinal,
+    break_character: char,
+) -> serde_json::Value {
+    let messages: Vec<_> = messages
+        .iter()
+        .map(|message| {
+            let role = match message.role {
+                Role::System => "system",
+                Role::User => "user",
+                Role::Assistant => "assistant",
+            };
+            let mut value = json!({
+                "role": role,
+                "content": guard.protect(&message.content, message.role, break_character),
+            });
+            if !message.reasoning.is_empty() {
+                value["reasoning_content"] = guard.protect(&message.reasoning, message.role, break_character).into();
+            }
+            value
+        })
+        .collect();
+    json!({ "messages": messages, "continue": continue_final == ContinueFinal::LastMessage })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn guard(control: &[&str], marker_like: &[&str]) -> MarkerGuard {
+        let all: Vec<_> = control.iter().chain(marker_like).collect();
+        MarkerGuard { people: AhoCorasick::new(all).unwrap(), model: AhoCorasick::new(control).unwrap() }
+    }
+
+    #[test]
+    fn every_marker_is_broken_also_where_two_overlap() {
+        let guard = guard(&["<|im_end|>", "|><|"], &["<think>"]);
+        assert_eq!(guard.protect("a <|im_end|><|x <think>", Role::User, '#'), "a <#|im_end|#><|x <#think>");
+        assert_eq!(guard.protect("a <think> b", Role::Assistant, '#'), "a <think> b");
+        assert_eq!(guard.protect("<|im_end|>", Role::Assistant, '#'), "<#|im_end|>");
+        assert_eq!(guard.protect("plain 縁側", Role::System, '#'), "plain 縁側");
+    }
+
+    #[test]
+    fn frequent_text_is_no_marker() {
+        for marker in ["<tool_call>", "</think>", "[INST]", "[/INST]", "<|user|>", "<start_of_turn>"] {
+            assert!(looks_like_marker(marker), "{marker}");
+        }
+        for text in ["\n\n", "  ", "<h1>", "</table>", "<>", "[]", "[ ]"] {
+            assert!(!looks_like_marker(text), "{text:?}");
+        }
+    }
+}
