@@ -205,9 +205,10 @@ export type BackendEvent =
   | { type: "promptProgress"; conversationId: ConversationId; messageId: MessageId; processed: number; total: number }
   /**
    * Text was written. `settled` is HTML to append for good, `tail` replaces what came after the
-   * settled part last time; `reasoning` is plain text to append.
+   * settled part last time (null leaves it); `reasoning` is plain text to append. A reply that goes on is
+   * described from its start again.
    */
-  | { type: "replyText"; conversationId: ConversationId; messageId: MessageId; settled: string; tail: string; reasoning: string; generatedTokens: number }
+  | { type: "replyText"; conversationId: ConversationId; messageId: MessageId; settled: string; tail: string | null; reasoning: string; generatedTokens: number }
   /** The reply ended, in whichever way: `message` replaces it whole. */
   | { type: "replyFinished"; conversationId: ConversationId; message: Message; context: ContextUse | null }
   /** The running reply goes on with new sampling settings from its token number `fromToken`. */

@@ -28,6 +28,16 @@ pub struct Engine {
     next_id: AtomicU64,
 }
 
+/// Waits for an engine's end without keeping it alive.
+pub struct ExitWatch(watch::Receiver<Option<ExitReport>>);
+
+impl ExitWatch {
+    /// Resolves when the engine ended, for whatever reason.
+    pub async fn wait(self) -> ExitReport {
+        wait_for_exit(self.0).await
+    }
+}
+
 /// How a load goes.
 #[derive(Debug)]
 pub enum LoadEvent {
@@ -87,6 +97,11 @@ impl Engine {
     /// Resolves when the engine ended, for whatever reason.
     pub async fn exited(&self) -> ExitReport {
         wait_for_exit(self.routes.exit()).await
+    }
+
+    /// Waits for the engine's end without keeping the engine.
+    pub fn exit_watch(&self) -> ExitWatch {
+        ExitWatch(self.routes.exit())
     }
 
     /// The report, if the engine has ended.

@@ -11,7 +11,7 @@ mod reply;
 mod routes;
 
 pub use engawa_engine_protocol as protocol;
-pub use engine::{Engine, LoadEvent, StartError};
+pub use engine::{Engine, ExitWatch, LoadEvent, StartError};
 pub use exit::{ExitCause, ExitReport};
 pub use process::EngineProgram;
 pub use reply::{Reply, ReplyControl, ReplyEvent};

@@ -1,16 +1,11 @@
 //! One reply as it arrives.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use engawa_engine_protocol::{EngineRequest, FinishReason, GenerateError, RequestId, Sampling, Timings};
 use tokio::sync::mpsc;
 
 use crate::{Engine, ExitReport};
-
-/// How long a running reply may take to end after it was cancelled. On a CPU that takes milliseconds; on a GPU one
-/// batch.
-const CANCEL_TIMEOUT: Duration = Duration::from_millis(2500);
 
 /// A reply that is being written. Dropping it cancels it.
 pub struct Reply {
@@ -94,10 +89,8 @@ impl ReplyControl {
         self.engine.send(EngineRequest::Cancel { id: self.id });
     }
 
-    /// Resolves when a cancelled reply should have ended long ago, after ending its engine. To be raced against the
-    /// reply's last event.
-    pub async fn give_up(&self) {
-        tokio::time::sleep(CANCEL_TIMEOUT).await;
+    /// Ends the whole engine, because the reply does not end.
+    pub fn end_engine(&self) {
         self.engine.kill_unresponsive();
     }
 }

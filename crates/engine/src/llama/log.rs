@@ -11,7 +11,7 @@ const KEPT_LINES: usize = 8;
 
 static ERRORS: Mutex<Option<Vec<String>>> = Mutex::new(None);
 
-/// Sends every log line of llama.cpp and ggml to standard error.
+/// Sends the log lines of llama.cpp and ggml to standard error, without those for debugging llama.cpp itself.
 pub(crate) fn route_logs_to_stderr() {
     // SAFETY: the callback is a plain function that lives as long as the process and takes no user data.
     unsafe { sys::llama_log_set(Some(log_line), std::ptr::null_mut()) };
@@ -32,6 +32,10 @@ fn lock() -> std::sync::MutexGuard<'static, Option<Vec<String>>> {
 }
 
 unsafe extern "C" fn log_line(level: sys::ggml_log_level, text: *const c_char, _: *mut c_void) {
+    // Debug lines describe every node of every graph: hundreds per load, nothing a report could use.
+    if level == sys::GGML_LOG_LEVEL_DEBUG {
+        return;
+    }
     // SAFETY: llama.cpp passes a NUL-terminated string that lives during the call.
     let text = unsafe { CStr::from_ptr(text) }.to_string_lossy();
     // A full or closed pipe must not end the engine: the line is lost then.

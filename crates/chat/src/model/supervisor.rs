@@ -1,0 +1,309 @@
+//! Keeps one engine with one model, and starts it again after a crash.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use engawa_engine_client::protocol::{LoadError, LoadRequest, LoadSettings};
+use engawa_engine_client::{Engine, EngineProgram, ExitCause, LoadEvent};
+use tokio::sync::watch;
+
+use super::state::{LoadedModel, LoadingModel, ModelCard, ModelError, ModelState};
+use crate::{ChatError, ChatEvent};
+
+/// How often an engine may be started again without a person asking, within [`CRASH_WINDOW`].
+const CRASH_LIMIT: usize = 3;
+const CRASH_WINDOW: Duration = Duration::from_secs(60);
+/// How long a cancelled load may take to end by itself.
+const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The model and its engine.
+pub(crate) struct Models {
+    program: EngineProgram,
+    state: watch::Sender<ModelState>,
+    inner: Mutex<Inner>,
+    events: tokio::sync::broadcast::Sender<ChatEvent>,
+}
+
+#[derive(Default)]
+struct Inner {
+    /// Counts the loads, so that a late answer to an older one is recognised.
+    load: u64,
+    engine: Option<Arc<Engine>>,
+    /// What to load again after a crash.
+    last: Option<ModelCard>,
+    /// When engines ended by themselves, the latest last.
+    crashes: VecDeque<Instant>,
+}
+
+/// A model that is ready to answer.
+pub(crate) struct Answering {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) model: LoadedModel,
+}
+
+impl Models {
+    pub(crate) fn new(program: EngineProgram, events: tokio::sync::broadcast::Sender<ChatEvent>) -> Self {
+        Self { program, state: watch::Sender::new(ModelState::None), inner: Mutex::default(), events }
+    }
+
+    pub(crate) fn state(&self) -> ModelState {
+        self.state.borrow().clone()
+    }
+
+    /// The name of the model that answers, or will.
+    pub(crate) fn name(&self) -> Option<String> {
+        self.lock().last.as_ref().map(|card| card.summary.name.clone())
+    }
+
+    /// The file of the model that answers, or will.
+    pub(crate) fn path(&self) -> Option<PathBuf> {
+        self.lock().last.as_ref().map(|card| card.path.clone())
+    }
+
+    /// The process id of the engine, if there is one.
+    pub(crate) fn engine_process_id(&self) -> Option<u32> {
+        self.lock().engine.as_ref().map(|engine| engine.process_id())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads a file's header.
+    pub(crate) async fn inspect(&self, path: &Path) -> Result<ModelCard, ModelError> {
+        let path = path.to_owned();
+        let read = tokio::task::spawn_blocking(move || ModelCard::read(&path)).await;
+        read.unwrap_or_else(|error| Err(ModelError::NoEngine(error.to_string())))
+    }
+
+    /// Begins to load a model because a person asked; resolves when loading has begun.
+    ///
+    /// # Errors
+    /// [`ModelError::File`]; the state says so as well.
+    pub(crate) async fn load(self: &Arc<Self>, path: &Path, settings: LoadSettings) -> Result<(), ModelError> {
+        self.lock().crashes.clear();
+        match self.inspect(path).await {
+            Ok(card) => {
+                self.begin(ModelCard { settings, ..card });
+                Ok(())
+            }
+            Err(error) => {
+                let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+                self.retire_engine();
+                self.publish(ModelState::Failed { path: path.to_owned(), name, error: error.clone() });
+                Err(error)
+            }
+        }
+    }
+
+    fn begin(self: &Arc<Self>, card: ModelCard) {
+        let load = self.retire_engine();
+        self.lock().last = Some(card.clone());
+        self.publish(ModelState::Loading(LoadingModel {
+            path: card.path.clone(),
+            name: card.summary.name.clone(),
+            file_bytes: card.file_bytes,
+            progress: 0.0,
+            remaining: None,
+        }));
+        let models = Arc::clone(self);
+        tokio::spawn(async move { models.run(load, card).await });
+    }
+
+    /// Lets go of the current engine, which is stopped behind the scenes; the number of the next load.
+    fn retire_engine(&self) -> u64 {
+        let mut inner = self.lock();
+        inner.load += 1;
+        if let Some(engine) = inner.engine.take() {
+            tokio::spawn(engine.stop());
+        }
+        inner.load
+    }
+
+    /// Loads, then watches until the engine ends.
+    async fn run(self: Arc<Self>, load: u64, card: ModelCard) {
+        let engine = match Engine::start(&self.program).await {
+            Ok(engine) => Arc::new(engine),
+            Err(error) => return self.fail(load, &card, ModelError::NoEngine(error.to_string())),
+        };
+        {
+            let mut inner = self.lock();
+            if inner.load != load {
+                return;
+            }
+            inner.engine = Some(Arc::clone(&engine));
+        }
+        let outcome = self.follow_load(load, &card, &engine).await;
+        match outcome {
+            Ok(model) => {
+                if self.is_current(load) {
+                    self.publish(ModelState::Ready(Box::new(model)));
+                }
+                // Whoever holds an engine keeps its pipe open, and so its process alive.
+                let exit = engine.exit_watch();
+                drop(engine);
+                let report = exit.wait().await;
+                if report.cause != ExitCause::Stopped {
+                    self.fail(load, &card, ModelError::EngineEnded(report));
+                }
+            }
+            Err(error) => self.fail(load, &card, error),
+        }
+    }
+
+    async fn follow_load(&self, load: u64, card: &ModelCard, engine: &Engine) -> Result<LoadedModel, ModelError> {
+        let begun = Instant::now();
+        let request = LoadRequest { path: card.path.clone(), settings: card.settings };
+        let mut events = engine.load(request);
+        loop {
+            match events.recv().await {
+                Some(LoadEvent::Progress(fraction)) => {
+                    if self.is_current(load) {
+                        self.publish(progress(card, fraction, begun.elapsed()));
+                    }
+                }
+                Some(LoadEvent::Loaded(info)) => {
+                    return Ok(LoadedModel {
+                        path: card.path.clone(),
+                        summary: card.summary.clone(),
+                        file_bytes: card.file_bytes,
+                        info: *info,
+                        settings: card.settings,
+                    });
+                }
+                Some(LoadEvent::Failed(error)) => return Err(ModelError::Load(error)),
+                Some(LoadEvent::Lost(report)) => return Err(ModelError::EngineEnded(report)),
+                None => return Err(ModelError::EngineEnded(engine.exited().await)),
+            }
+        }
+    }
+
+    fn is_current(&self, load: u64) -> bool {
+        self.lock().load == load
+    }
+
+    /// Ends load number `load` without a model; an older one changes nothing.
+    fn fail(&self, load: u64, card: &ModelCard, error: ModelError) {
+        {
+            let mut inner = self.lock();
+            if inner.load != load {
+                return;
+            }
+            if let Some(engine) = inner.engine.take() {
+                tokio::spawn(engine.stop());
+            }
+            if matches!(error, ModelError::EngineEnded(_)) {
+                inner.crashes.push_back(Instant::now());
+            }
+        }
+        if let ModelError::EngineEnded(report) = &error {
+            tracing::warn!(%report, "the engine ended");
+        }
+        self.publish(match error {
+            ModelError::Load(LoadError::Cancelled) => ModelState::None,
+            error => ModelState::Failed { path: card.path.clone(), name: card.summary.name.clone(), error },
+        });
+    }
+
+    fn publish(&self, state: ModelState) {
+        self.state.send_replace(state.clone());
+        // Nobody listening is fine.
+        let _ = self.events.send(ChatEvent::ModelChanged(state));
+    }
+
+    /// Ends a running load; the state is [`ModelState::None`] afterwards.
+    pub(crate) async fn cancel_load(&self) {
+        let engine = {
+            if !matches!(*self.state.borrow(), ModelState::Loading(_)) {
+                return;
+            }
+            self.lock().engine.clone()
+        };
+        if let Some(engine) = &engine {
+            engine.cancel_load();
+        }
+        drop(engine);
+        let mut state = self.state.subscribe();
+        let ended = state.wait_for(|state| !matches!(state, ModelState::Loading(_)));
+        if tokio::time::timeout(CANCEL_TIMEOUT, ended).await.is_err() {
+            self.retire_engine();
+            self.publish(ModelState::None);
+        }
+    }
+
+    /// Lets go of the model.
+    pub(crate) fn unload(&self) {
+        self.retire_engine();
+        self.lock().last = None;
+        self.publish(ModelState::None);
+    }
+
+    /// Waits for the model, starting its engine again if that had ended.
+    ///
+    /// # Errors
+    /// [`ChatError::NoModel`] and [`ChatError::Model`].
+    pub(crate) async fn answering(self: &Arc<Self>) -> Result<Answering, ChatError> {
+        self.restart_if_ended()?;
+        let mut state = self.state.subscribe();
+        let settled = state.wait_for(|state| !matches!(state, ModelState::Loading(_))).await;
+        let settled = settled.map_err(|_| ChatError::NoModel)?.clone();
+        match settled {
+            ModelState::Ready(model) => {
+                let engine = self.lock().engine.clone().ok_or(ChatError::NoModel)?;
+                Ok(Answering { engine, model: *model })
+            }
+            ModelState::Failed { error, .. } => Err(error.into()),
+            ModelState::None | ModelState::Loading(_) => Err(ChatError::NoModel),
+        }
+    }
+
+    /// Whether a message can be sent: there is a model, or one is on its way, or one can be started again.
+    pub(crate) fn check_available(&self) -> Result<(), ChatError> {
+        match &*self.state.borrow() {
+            ModelState::Ready(_)
+            | ModelState::Loading(_)
+            | ModelState::Failed { error: ModelError::EngineEnded(_), .. } => Ok(()),
+            ModelState::None => Err(ChatError::NoModel),
+            ModelState::Failed { error, .. } => Err(error.clone().into()),
+        }
+    }
+
+    fn restart_if_ended(self: &Arc<Self>) -> Result<(), ChatError> {
+        if !matches!(&*self.state.borrow(), ModelState::Failed { error: ModelError::EngineEnded(_), .. }) {
+            return Ok(());
+        }
+        let card = {
+            let mut inner = self.lock();
+            inner.crashes.retain(|crash| crash.elapsed() < CRASH_WINDOW);
+            if inner.crashes.len() >= CRASH_LIMIT {
+                return Err(ModelError::EndsTooOften.into());
+            }
+            inner.last.clone().ok_or(ChatError::NoModel)?
+        };
+        self.begin(card);
+        Ok(())
+    }
+
+    /// Ends the engine; called when the app ends.
+    pub(crate) async fn shut_down(&self) {
+        let engine = self.lock().engine.take();
+        if let Some(engine) = engine {
+            engine.stop().await;
+        }
+    }
+}
+
+fn progress(card: &ModelCard, fraction: f32, elapsed: Duration) -> ModelState {
+    // The first moments say little about the rest.
+    let steady = fraction > 0.05 && elapsed > Duration::from_millis(300);
+    let remaining = steady.then(|| elapsed.mul_f64(f64::from((1.0 - fraction) / fraction).max(0.0)));
+    ModelState::Loading(LoadingModel {
+        path: card.path.clone(),
+        name: card.summary.name.clone(),
+        file_bytes: card.file_bytes,
+        progress: fraction.clamp(0.0, 1.0),
+        remaining,
+    })
+}

@@ -1,0 +1,22 @@
+//! Makes small models for tests: GGUF files with random, scripted or deliberately broken content.
+//!
+//! A development dependency only. It must not know llama.cpp: the files it writes are read by whatever is under test.
+
+#![forbid(unsafe_code)]
+
+pub mod gguf;
+pub mod tokenizer;
+
+mod error;
+mod fault;
+mod noise;
+mod random_model;
+mod scripted_model;
+mod template;
+
+pub use error::TestkitError;
+pub use fault::Fault;
+pub use noise::Noise;
+pub use random_model::{Architecture, RandomModel};
+pub use scripted_model::{Scope, ScriptedFile, ScriptedModel};
+pub use template::{CHATML, Template};

@@ -1,0 +1,252 @@
+use std::path::Path;
+use std::rc::Rc;
+
+use crate::gguf::{Pattern, Source, TensorType, Writer};
+use crate::noise::Noise;
+use crate::template::Template;
+use crate::tokenizer::Tokenizer;
+use crate::TestkitError;
+
+/// Above this number of values a tensor repeats a pattern: a model for benchmarks is made in seconds.
+const PATTERN_FROM: u64 = 4 << 20;
+
+/// The architectures whose tensors are known here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Architecture {
+    Llama,
+    /// Like llama, with biases at query, key and value.
+    Qwen2,
+}
+
+impl Architecture {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Llama => "llama",
+            Self::Qwen2 => "qwen2",
+        }
+    }
+}
+
+/// Builds a model with random weights: it loads, runs and babbles.
+///
+/// As it is: llama, 2 layers, dimension 64, 2 heads of 32, F32, about 0.5 MB.
+#[derive(Debug, Clone)]
+pub struct RandomModel {
+    architecture: Architecture,
+    architecture_name: Option<String>,
+    name: String,
+    seed: u64,
+    layers: u32,
+    dimension: u32,
+    heads: u32,
+    kv_heads: u32,
+    feed_forward: u32,
+    vocabulary: usize,
+    context_length: u32,
+    tensor_type: TensorType,
+    tied: bool,
+    template: Template,
+}
+
+impl Default for RandomModel {
+    fn default() -> Self {
+        Self {
+            architecture: Architecture::Llama,
+            architecture_name: None,
+            name: "Random".to_owned(),
+            seed: 1,
+            layers: 2,
+            dimension: 64,
+            heads: 2,
+            kv_heads: 1,
+            feed_forward: 128,
+            vocabulary: 0,
+            context_length: 4096,
+            tensor_type: TensorType::F32,
+            tied: false,
+            template: Template::default(),
+        }
+    }
+}
+
+macro_rules! setters {
+    ($($(#[$doc:meta])* $name:ident: $kind:ty;)*) => {
+        $($(#[$doc])*
+        #[must_use]
+        pub fn $name(mut self, $name: $kind) -> Self {
+            self.$name = $name;
+            self
+        })*
+    };
+}
+
+impl RandomModel {
+    /// Starts from the tiny model that [`RandomModel`] describes.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Starts from the shape of Qwen2.5 0.5B in Q8_0: 494 million parameters, 0.53 GB, for benchmarks.
+    #[must_use]
+    pub fn half_billion() -> Self {
+        Self::new()
+            .architecture(Architecture::Qwen2)
+            .name("Random 0.5B")
+            .layers(24)
+            .dimension(896)
+            .heads(14)
+            .kv_heads(2)
+            .feed_forward(4864)
+            .vocabulary(151_936)
+            .context_length(32_768)
+            .tensor_type(TensorType::Q8_0)
+            .tied(true)
+    }
+
+    setters! {
+        /// Sets which tensors there are.
+        architecture: Architecture;
+        /// Sets the seed of the weights.
+        seed: u64;
+        /// Sets the number of blocks.
+        layers: u32;
+        /// Sets the embedding length, a multiple of the number of heads.
+        dimension: u32;
+        /// Sets the number of attention heads; the head length must be a multiple of 32 for quantised KV caches.
+        heads: u32;
+        /// Sets the number of key and value heads, a divisor of the number of heads.
+        kv_heads: u32;
+        /// Sets the length of the feed-forward layers.
+        feed_forward: u32;
+        /// Sets the least number of tokens; unused tokens fill up what the tokenizer lacks.
+        vocabulary: usize;
+        /// Sets the context length that the model says it was trained for, in tokens.
+        context_length: u32;
+        /// Sets how matrices are stored; vectors are always F32.
+        tensor_type: TensorType;
+        /// Sets whether the output matrix is the embedding matrix.
+        tied: bool;
+        /// Sets the chat template.
+        template: Template;
+    }
+
+    /// Sets the name in the metadata.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// Makes the file say another architecture than the one its tensors are of.
+    #[must_use]
+    pub fn architecture_name(mut self, name: impl Into<String>) -> Self {
+        self.architecture_name = Some(name.into());
+        self
+    }
+
+    /// Writes the model, replacing what was there.
+    ///
+    /// # Errors
+    /// [`TestkitError::Shape`] if the sizes do not fit together, [`TestkitError::Io`] if the file cannot be written.
+    pub fn write(&self, path: &Path) -> Result<(), TestkitError> {
+        self.check()?;
+        let mut tokenizer = Tokenizer::trained();
+        tokenizer.pad(self.vocabulary);
+        let mut writer = Writer::new();
+        self.describe(&mut writer);
+        tokenizer.describe(&mut writer);
+        self.template.describe(&mut writer);
+        Weights { model: self, writer: &mut writer, noise: Noise::new(self.seed), pattern: None }.add(tokenizer.len() as u64);
+        writer.write(path)
+    }
+
+    fn check(&self) -> Result<(), TestkitError> {
+        let sizes = [self.layers, self.dimension, self.heads, self.kv_heads, self.feed_forward, self.context_length];
+        let problem = if sizes.contains(&0) {
+            "a size is zero"
+        } else if !self.dimension.is_multiple_of(self.heads * 2) {
+            "the dimension is not an even number for each head"
+        } else if !self.heads.is_multiple_of(self.kv_heads) {
+            "the heads do not share the key and value heads evenly"
+        } else {
+            return Ok(());
+        };
+        Err(TestkitError::Shape { what: problem.to_owned() })
+    }
+
+    fn describe(&self, writer: &mut Writer) {
+        let architecture = self.architecture_name.as_deref().unwrap_or_else(|| self.architecture.name());
+        writer
+            .set("general.architecture", architecture)
+            .set("general.name", self.name.as_str())
+            .set("general.file_type", self.tensor_type.file_type());
+        let mut set = |key: &str, value: u32| {
+            writer.set(format!("{architecture}.{key}"), value);
+        };
+        set("context_length", self.context_length);
+        set("embedding_length", self.dimension);
+        set("block_count", self.layers);
+        set("feed_forward_length", self.feed_forward);
+        set("attention.head_count", self.heads);
+        set("attention.head_count_kv", self.kv_heads);
+        writer.set(format!("{architecture}.attention.layer_norm_rms_epsilon"), 1e-5_f32);
+        writer.set(format!("{architecture}.rope.freq_base"), 10_000.0_f32);
+    }
+}
+
+/// Adds the tensors of a model to a file.
+struct Weights<'a> {
+    model: &'a RandomModel,
+    writer: &'a mut Writer,
+    noise: Noise,
+    pattern: Option<Rc<Pattern>>,
+}
+
+impl Weights<'_> {
+    fn add(mut self, tokens: u64) {
+        let dimension = u64::from(self.model.dimension);
+        let feed_forward = u64::from(self.model.feed_forward);
+        let kv_length = dimension / u64::from(self.model.heads) * u64::from(self.model.kv_heads);
+        self.matrix("token_embd.weight", dimension, tokens);
+        if !self.model.tied {
+            self.matrix("output.weight", dimension, tokens);
+        }
+        self.vector("output_norm.weight", dimension, 1.0);
+        for layer in 0..self.model.layers {
+            let name = |part: &str| format!("blk.{layer}.{part}");
+            self.vector(&name("attn_norm.weight"), dimension, 1.0);
+            for (part, length) in [("attn_q", dimension), ("attn_k", kv_length), ("attn_v", kv_length)] {
+                self.matrix(&name(&format!("{part}.weight")), dimension, length);
+                if self.model.architecture == Architecture::Qwen2 {
+                    self.vector(&name(&format!("{part}.bias")), length, 0.0);
+                }
+            }
+            self.matrix(&name("attn_output.weight"), dimension, dimension);
+            self.vector(&name("ffn_norm.weight"), dimension, 1.0);
+            self.matrix(&name("ffn_gate.weight"), dimension, feed_forward);
+            self.matrix(&name("ffn_up.weight"), dimension, feed_forward);
+            self.matrix(&name("ffn_down.weight"), feed_forward, dimension);
+        }
+    }
+
+    fn vector(&mut self, name: &str, length: u64, value: f32) {
+        self.writer.tensor(name, &[length], TensorType::F32, Source::Values(vec![value; length as usize]));
+    }
+
+    fn matrix(&mut self, name: &str, row_length: u64, rows: u64) {
+        let tensor_type = self.model.tensor_type;
+        let deviation = 1.0 / (row_length as f32).sqrt();
+        let seed = self.noise.bits();
+        let whole_blocks = row_length.is_multiple_of(tensor_type.block_length() as u64);
+        let source = if whole_blocks && row_length * rows >= PATTERN_FROM {
+            let dimension = self.model.dimension as f32;
+            let pattern = self.pattern.get_or_insert_with(|| Rc::new(Pattern::normal(tensor_type, 1.0 / dimension.sqrt(), seed)));
+            Source::Pattern { pattern: Rc::clone(pattern), seed }
+        } else {
+            let mut noise = Noise::new(seed);
+            Source::Rows(Box::new(move |_, row| noise.fill_normal(row, deviation)))
+        };
+        self.writer.tensor(name, &[row_length, rows], tensor_type, source);
+    }
+}

@@ -1,0 +1,96 @@
+use std::collections::HashSet;
+
+use crate::noise::Noise;
+use crate::tokenizer::to_token_text;
+
+/// Cuts texts into pieces of which no two are equal.
+pub(super) struct Cutter {
+    noise: Noise,
+    split_utf8: bool,
+}
+
+impl Cutter {
+    pub(super) fn new(split_utf8: bool) -> Self {
+        Self { noise: Noise::new(0), split_utf8 }
+    }
+
+    /// Cuts `text` into pieces that are not `taken` and differ from each other.
+    ///
+    /// Only if the text as a whole is taken, it comes back as one piece.
+    pub(super) fn cut(&mut self, text: &str, taken: impl Fn(&str) -> bool) -> Vec<Vec<u8>> {
+        let bytes = text.as_bytes();
+        let mut own = HashSet::new();
+        let mut pieces: Vec<&[u8]> = Vec::new();
+        let mut start = 0;
+        while start < bytes.len() {
+            let wanted = 3 + self.noise.below(3);
+            let mut end = self.end_of_piece(text, start, wanted);
+            let free = |own: &HashSet<&[u8]>, piece: &[u8]| !own.contains(piece) && !taken(&to_token_text(piece));
+            while end < bytes.len() && !free(&own, &bytes[start..end]) {
+                end = self.next_cut(text, end);
+            }
+            // The rest of the text may be taken: then it is joined to what comes before it.
+            while !free(&own, &bytes[start..end]) {
+                let Some(previous) = pieces.pop() else { break };
+                own.remove(previous);
+                start -= previous.len();
+            }
+            pieces.push(&bytes[start..end]);
+            own.insert(&bytes[start..end]);
+            start = end;
+        }
+        pieces.into_iter().map(<[u8]>::to_vec).collect()
+    }
+
+    /// Returns the end of a piece of about `wanted` columns; letters outside ASCII are two columns wide.
+    fn end_of_piece(&self, text: &str, start: usize, wanted: usize) -> usize {
+        let mut end = start;
+        let mut columns = 0;
+        while columns < wanted && end < text.len() {
+            columns += if self.split_utf8 || text.as_bytes()[end].is_ascii() { 1 } else { 2 };
+            end = self.next_cut(text, end);
+        }
+        end
+    }
+
+    /// Returns the next place after `position` at which the text may be cut.
+    fn next_cut(&self, text: &str, position: usize) -> usize {
+        if self.split_utf8 {
+            return position + 1;
+        }
+        text.ceil_char_boundary(position + 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(text: &str, split_utf8: bool) -> Vec<Vec<u8>> {
+        Cutter::new(split_utf8).cut(text, |token| token.chars().count() == 1)
+    }
+
+    #[test]
+    fn pieces_differ_and_join_to_the_text() {
+        let texts = ["a".repeat(500), "| a | b |\n|---|---|\n".repeat(20), "べ、別に🙂".repeat(40), "short".to_owned()];
+        for text in texts {
+            for split_utf8 in [false, true] {
+                let pieces = cut(&text, split_utf8);
+                assert_eq!(pieces.concat(), text.as_bytes());
+                assert_eq!(pieces.iter().collect::<HashSet<_>>().len(), pieces.len(), "{pieces:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn characters_are_split_only_when_asked() {
+        let text = "縁側でお茶を飲む😀😃😄。";
+        assert!(cut(text, false).iter().all(|piece| std::str::from_utf8(piece).is_ok()));
+        assert!(cut(text, true).iter().any(|piece| std::str::from_utf8(piece).is_err()));
+    }
+
+    #[test]
+    fn a_text_that_is_taken_as_a_whole_is_one_piece() {
+        assert_eq!(Cutter::new(false).cut("word", |_| true), [b"word".to_vec()]);
+    }
+}

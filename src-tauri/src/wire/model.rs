@@ -1,0 +1,224 @@
+//! Models: what a file says, how one is loaded, what is loaded.
+
+use engawa_chat::TemplateSource;
+use serde::{Deserialize, Serialize};
+
+use super::UiError;
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ModelCard {
+    path: String,
+    file_name: String,
+    name: String,
+    file_size: u64,
+    architecture: String,
+    quantization: String,
+    parameters: Option<u64>,
+    layers: Option<u64>,
+    trained_context: Option<u64>,
+    has_template: bool,
+    memory: Memory,
+    settings: LoadSettings,
+}
+
+/// Bytes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Memory {
+    weights: u64,
+    kv_per_token: u64,
+    available: u64,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LoadSettings {
+    n_gpu_layers: i32,
+    context_length: u32,
+    batch_size: u32,
+    threads: u32,
+    kv_type_k: KvType,
+    kv_type_v: KvType,
+    flash_attention: FlashAttention,
+    use_mmap: bool,
+    use_mlock: bool,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+enum KvType {
+    #[serde(rename = "f16")]
+    F16,
+    #[serde(rename = "q8_0")]
+    Q8,
+    #[serde(rename = "q4_0")]
+    Q4,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum FlashAttention {
+    Auto,
+    On,
+    Off,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "state", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub(crate) enum ModelState {
+    None,
+    Loading { path: String, name: String, file_size: u64, progress: f32, remaining: Option<u64> },
+    Ready { model: Box<LoadedModel> },
+    Failed { path: String, name: String, error: UiError },
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LoadedModel {
+    path: String,
+    name: String,
+    file_name: String,
+    architecture: String,
+    quantization: String,
+    parameters: u64,
+    file_size: u64,
+    context_length: u32,
+    layers: u32,
+    gpu_layers: u32,
+    devices: Vec<String>,
+    template: &'static str,
+    settings: LoadSettings,
+}
+
+fn file_name(path: &std::path::Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+impl From<engawa_chat::ModelCard> for ModelCard {
+    fn from(card: engawa_chat::ModelCard) -> Self {
+        let summary = card.summary;
+        Self {
+            path: card.path.to_string_lossy().into_owned(),
+            file_name: file_name(&card.path),
+            name: summary.name,
+            file_size: card.file_bytes,
+            architecture: summary.architecture,
+            quantization: summary.quantization,
+            parameters: Some(summary.parameters),
+            layers: summary.layers,
+            trained_context: summary.context_length,
+            has_template: summary.has_chat_template,
+            memory: Memory {
+                weights: summary.weight_bytes,
+                kv_per_token: summary.kv_bytes_per_token.unwrap_or(0),
+                available: card.available_bytes.unwrap_or(0),
+            },
+            settings: card.settings.into(),
+        }
+    }
+}
+
+impl From<&engawa_chat::ModelState> for ModelState {
+    fn from(state: &engawa_chat::ModelState) -> Self {
+        match state {
+            engawa_chat::ModelState::None => Self::None,
+            engawa_chat::ModelState::Loading(loading) => Self::Loading {
+                path: loading.path.to_string_lossy().into_owned(),
+                name: loading.name.clone(),
+                file_size: loading.file_bytes,
+                progress: loading.progress,
+                remaining: loading.remaining.and_then(|time| u64::try_from(time.as_millis()).ok()),
+            },
+            engawa_chat::ModelState::Ready(model) => Self::Ready { model: Box::new((&**model).into()) },
+            engawa_chat::ModelState::Failed { path, name, error } => Self::Failed {
+                path: path.to_string_lossy().into_owned(),
+                name: name.clone(),
+                error: error.clone().into(),
+            },
+        }
+    }
+}
+
+impl From<&engawa_chat::LoadedModel> for LoadedModel {
+    fn from(model: &engawa_chat::LoadedModel) -> Self {
+        let (summary, info) = (&model.summary, &model.info);
+        Self {
+            path: model.path.to_string_lossy().into_owned(),
+            name: summary.name.clone(),
+            file_name: file_name(&model.path),
+            architecture: summary.architecture.clone(),
+            quantization: summary.quantization.clone(),
+            parameters: info.n_params,
+            file_size: model.file_bytes,
+            context_length: info.n_ctx,
+            layers: info.n_layer,
+            gpu_layers: info.n_gpu_layer,
+            devices: info.devices.clone(),
+            template: match info.template.source {
+                TemplateSource::File => "file",
+                TemplateSource::ChatMl => "chatml",
+            },
+            settings: model.settings.into(),
+        }
+    }
+}
+
+impl From<engawa_chat::LoadSettings> for LoadSettings {
+    fn from(settings: engawa_chat::LoadSettings) -> Self {
+        Self {
+            n_gpu_layers: settings.n_gpu_layers,
+            context_length: settings.n_ctx,
+            batch_size: settings.n_batch,
+            threads: settings.n_threads,
+            kv_type_k: settings.type_k.into(),
+            kv_type_v: settings.type_v.into(),
+            flash_attention: match settings.flash_attention {
+                engawa_chat::FlashAttention::Auto => FlashAttention::Auto,
+                engawa_chat::FlashAttention::On => FlashAttention::On,
+                engawa_chat::FlashAttention::Off => FlashAttention::Off,
+            },
+            use_mmap: settings.use_mmap,
+            use_mlock: settings.use_mlock,
+        }
+    }
+}
+
+impl From<LoadSettings> for engawa_chat::LoadSettings {
+    fn from(settings: LoadSettings) -> Self {
+        Self {
+            n_gpu_layers: settings.n_gpu_layers,
+            n_ctx: settings.context_length,
+            n_batch: settings.batch_size,
+            n_threads: settings.threads,
+            type_k: settings.kv_type_k.into(),
+            type_v: settings.kv_type_v.into(),
+            flash_attention: match settings.flash_attention {
+                FlashAttention::Auto => engawa_chat::FlashAttention::Auto,
+                FlashAttention::On => engawa_chat::FlashAttention::On,
+                FlashAttention::Off => engawa_chat::FlashAttention::Off,
+            },
+            use_mmap: settings.use_mmap,
+            use_mlock: settings.use_mlock,
+        }
+    }
+}
+
+impl From<engawa_chat::KvType> for KvType {
+    fn from(kv_type: engawa_chat::KvType) -> Self {
+        match kv_type {
+            engawa_chat::KvType::F16 => Self::F16,
+            engawa_chat::KvType::Q8_0 => Self::Q8,
+            engawa_chat::KvType::Q4_0 => Self::Q4,
+        }
+    }
+}
+
+impl From<KvType> for engawa_chat::KvType {
+    fn from(kv_type: KvType) -> Self {
+        match kv_type {
+            KvType::F16 => Self::F16,
+            KvType::Q8 => Self::Q8_0,
+            KvType::Q4 => Self::Q4_0,
+        }
+    }
+}

@@ -1,0 +1,81 @@
+// @ts-check
+/** @import { LoadSettings, ModelCard } from "../../backend/types.d.ts" */
+import { create, setText } from "../../dom/create.js";
+import { translate } from "../../locales/translate.js";
+
+/** @typedef {(patch: Partial<LoadSettings>) => void} Change */
+
+/** The settings behind "More settings". */
+export class LoadOptions extends HTMLElement {
+  #grid = create("div", { class: "option-grid" });
+  #summary = create("summary", { class: "plain", id: "load-more" });
+
+  constructor() {
+    super();
+    this.append(create("details", {}, this.#summary, this.#grid));
+  }
+
+  /** Builds the fields anew for a file. @param {ModelCard} card @param {LoadSettings} settings @param {Change} change */
+  show(card, settings, change) {
+    setText(this.#summary, translate("load.more"));
+    const layers = (card.layers ?? 0) + 1;
+    const types = ["f16", "q8_0", "q4_0"];
+    this.#grid.replaceChildren(
+      ...numberOption("nGpuLayers", settings.nGpuLayers, -1, Math.max(layers, 999), change),
+      ...numberOption("batchSize", settings.batchSize, 32, 8192, change),
+      ...numberOption("threads", settings.threads, 0, 512, change),
+      ...selectOption("kvTypeK", settings.kvTypeK, types, (value) => value, change),
+      ...selectOption("kvTypeV", settings.kvTypeV, types, (value) => value, change),
+      ...selectOption(
+        "flashAttention",
+        settings.flashAttention,
+        ["auto", "on", "off"],
+        (value) => translate(`load.choice.${value}`),
+        change,
+      ),
+      ...checkOption("useMmap", settings.useMmap, change),
+      ...checkOption("useMlock", settings.useMlock, change),
+    );
+  }
+}
+
+/** @param {keyof LoadSettings} name @param {HTMLElement} input */
+function labelled(name, input) {
+  input.id = `load-${name}`;
+  input.title = translate(`load.option.${name}.about`);
+  return [create("label", { for: input.id, title: input.title }, translate(`load.option.${name}`)), input];
+}
+
+/** @param {keyof LoadSettings} name @param {number} value @param {number} minimum @param {number} maximum @param {Change} change */
+function numberOption(name, value, minimum, maximum, change) {
+  const input = create("input", { type: "number", class: "field numbers", min: minimum, max: maximum, step: 1 });
+  input.value = String(value);
+  input.addEventListener("change", () => {
+    const typed = Number.isNaN(input.valueAsNumber) ? value : Math.round(input.valueAsNumber);
+    input.value = String(Math.min(maximum, Math.max(minimum, typed)));
+    change({ [name]: Number(input.value) });
+  });
+  return labelled(name, input);
+}
+
+/** @param {keyof LoadSettings} name @param {string} value @param {string[]} choices @param {(value: string) => string} text @param {Change} change */
+function selectOption(name, value, choices, text, change) {
+  const input = create(
+    "select",
+    { class: "field" },
+    ...choices.map((choice) => create("option", { value: choice }, text(choice))),
+  );
+  input.value = value;
+  input.addEventListener("change", () => change({ [name]: input.value }));
+  return labelled(name, input);
+}
+
+/** @param {keyof LoadSettings} name @param {boolean} value @param {Change} change */
+function checkOption(name, value, change) {
+  const input = create("input", { type: "checkbox" });
+  input.checked = value;
+  input.addEventListener("change", () => change({ [name]: input.checked }));
+  return labelled(name, input);
+}
+
+customElements.define("load-options", LoadOptions);
