@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: builds the engine and its benchmark with optimisation and measures.
+//! `cargo xtask bench`: builds Engawa and its benchmark with optimisation and measures.
 
 use std::env;
 use std::process::{Command, ExitCode};
@@ -14,13 +14,13 @@ use crate::{process, repository};
 ///
 /// When something is missing that can't be installed, or the build fails.
 pub(crate) fn bench(arguments: &[String]) -> Result<ExitCode> {
-    packages::ensure(Purpose::Build)?;
+    packages::ensure(Purpose::BuildAndTest)?;
     let root = repository::root();
     process::run_visibly(process::cargo(&root).args([
         "build",
         "--release",
         "-p",
-        "engawa-engine",
+        "engawa-desktop",
         "-p",
         "engawa-bench",
     ]))

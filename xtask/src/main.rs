@@ -26,7 +26,7 @@ Commands:
   setup                    install what building and testing need (Debian and Ubuntu)
         --build            only what building needs
   run [-- ARGUMENTS]       build the window and start it; ARGUMENTS go to Engawa
-        --demo             start with the small built-in demo model
+        --demo             start with a small scripted model, made on the spot
         --debug            build without optimisation: quick to build, slow to answer
   test [FILTER]            run every check and every test; FILTER narrows the tests by name
         --fast             leave out clippy and the tests that need a window
@@ -81,8 +81,7 @@ fn parse_run(arguments: &[String]) -> Result<run::Options> {
     let mut remaining = arguments.iter();
     while let Some(argument) = remaining.next() {
         match argument.as_str() {
-            // Engawa knows `--demo` itself.
-            "--demo" => options.arguments.push(argument.clone()),
+            "--demo" => options.model = run::Model::Demo,
             "--debug" => options.profile = run::Profile::Debug,
             "--" => options.arguments.extend(remaining.by_ref().cloned()),
             _ => bail!(
@@ -122,8 +121,8 @@ mod tests {
     #[test]
     fn run_passes_arguments_after_the_dashes_on_untouched() {
         let options = parse_run(&words("--demo --debug -- model.gguf --debug")).unwrap();
-        assert_eq!(options.arguments, words("--demo model.gguf --debug"));
-        assert_eq!(options.profile, run::Profile::Debug);
+        assert_eq!(options.arguments, words("model.gguf --debug"));
+        assert_eq!((options.profile, options.model), (run::Profile::Debug, run::Model::Demo));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `cargo xtask run`: builds the window and starts it.
 
 use std::env;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -14,6 +14,7 @@ use crate::{process, repository};
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     pub(crate) profile: Profile,
+    pub(crate) model: Model,
     /// Passed on to Engawa.
     pub(crate) arguments: Vec<String>,
 }
@@ -24,6 +25,16 @@ pub(crate) enum Profile {
     #[default]
     Release,
     Debug,
+}
+
+/// What Engawa talks with at its start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Model {
+    /// What it had last time.
+    #[default]
+    Last,
+    /// A small scripted one, so that a newcomer without a model sees it work.
+    Demo,
 }
 
 /// Builds Engawa, starts it and waits; the exit code is Engawa's.
@@ -43,8 +54,11 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     let executable = folder.join(format!("engawa-desktop{}", env::consts::EXE_SUFFIX));
     build(&root, options.profile, executable.is_file())?;
 
-    eprintln!("Starting Engawa.");
     let mut command = Command::new(&executable);
+    if options.model == Model::Demo {
+        command.arg("--demo").arg(make_demo_model(&root)?);
+    }
+    eprintln!("Starting Engawa.");
     command.args(&options.arguments);
     process::restore_environment(&mut command);
     let status = command.status().with_context(|| format!("while starting {}", executable.display()))?;
@@ -54,6 +68,18 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     eprintln!("Engawa ended with {status}.");
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
+}
+
+/// Writes the scripted model that `models/scripted-demo.json` describes; its path.
+fn make_demo_model(root: &Path) -> Result<PathBuf> {
+    let folder = repository::target_folder(root)?.join("demo");
+    std::fs::create_dir_all(&folder).with_context(|| format!("while making {}", folder.display()))?;
+    let path = folder.join("Scripted demo.gguf");
+    let mut command = process::cargo(root);
+    command.args(["run", "--release", "--quiet", "-p", "engawa-testkit", "--example", "make-model", "--", "scripted"]);
+    process::run_visibly(command.arg(root.join("models/scripted-demo.json")).arg(&path))
+        .context("the demo model could not be made; the messages are above")?;
+    Ok(path)
 }
 
 fn check_for_screen() -> Result<()> {

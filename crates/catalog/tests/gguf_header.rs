@@ -1,5 +1,7 @@
 //! Headers of small models, right and wrong.
 
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
 use std::io::Cursor;
 use std::path::{Path, PathBuf};
 
@@ -115,7 +117,9 @@ fn every_fault_has_its_error() {
         let as_expected = match fault {
             Fault::HtmlPage | Fault::Empty => matches!(result, Err(GgufError::NotGguf)),
             Fault::HeaderCut => matches!(result, Err(GgufError::Truncated { actual: 200, expected: 201.. })),
-            Fault::DataCut => matches!(result, Err(GgufError::Truncated { actual, expected }) if expected == actual + 1000),
+            Fault::DataCut => {
+                matches!(result, Err(GgufError::Truncated { actual, expected }) if expected == actual + 1000)
+            }
             Fault::OldVersion => matches!(result, Err(GgufError::UnsupportedVersion(1))),
             Fault::BigEndian => matches!(result, Err(GgufError::UnsupportedVersion(0x0300_0000))),
             Fault::TensorCount
@@ -213,7 +217,15 @@ enum Mutation {
 
 fn mutation() -> impl Strategy<Value = Mutation> {
     let place = 0..4096_usize;
-    let number = prop_oneof![any::<u64>(), Just(u64::MAX), Just(1 << 63), Just(1 << 32), 0..100_u64, Just(4 << 20), Just(65_536)];
+    let number = prop_oneof![
+        any::<u64>(),
+        Just(u64::MAX),
+        Just(1 << 63),
+        Just(1 << 32),
+        0..100_u64,
+        Just(4 << 20),
+        Just(65_536)
+    ];
     prop_oneof![
         (place.clone(), any::<u8>()).prop_map(|(place, byte)| Mutation::Byte(place, byte)),
         (place.clone(), number).prop_map(|(place, number)| Mutation::Number(place, number)),
@@ -252,7 +264,9 @@ proptest! {
     fn mutations_never_panic_and_what_is_kept_fits_the_file(mutations in prop::collection::vec(mutation(), 1..5)) {
         thread_local!(static SMALL: Vec<u8> = small_file());
         let mut bytes = SMALL.with(Clone::clone);
-        mutations.iter().for_each(|mutation| mutate(&mut bytes, mutation));
+        for mutation in &mutations {
+            mutate(&mut bytes, mutation);
+        }
         let length = bytes.len();
         if let Ok(header) = GgufHeader::read_from(Cursor::new(&bytes), length as u64) {
             let kept: usize = header.metadata().map(|(key, value)| key.len() + value_bytes(value)).sum();

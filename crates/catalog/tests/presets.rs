@@ -4,7 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use engawa_catalog::presets::{
-    CardError, CardVersion, Character, CharacterCard, Language, PresetError, Speaker, load_characters, load_sampling_presets,
+    CardError, CardVersion, Character, CharacterCard, Language, PresetError, Speaker, load_characters,
+    load_sampling_presets,
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -72,10 +73,17 @@ fn the_characters_survive_a_round_trip() {
 fn the_sampling_presets_load_in_order() {
     let (presets, problems) = load_sampling_presets(&presets().join("sampling"));
     assert!(problems.is_empty(), "{problems:?}");
-    assert_eq!(presets.iter().map(|preset| preset.id.as_str()).collect::<Vec<_>>(), ["precise", "balanced", "creative"]);
+    assert_eq!(
+        presets.iter().map(|preset| preset.id.as_str()).collect::<Vec<_>>(),
+        ["precise", "balanced", "creative"]
+    );
     for preset in presets {
         assert!(Language::ALL.iter().all(|language| preset.names.contains_key(language.code())), "{}", preset.id);
-        assert!(Language::ALL.iter().all(|language| preset.descriptions.contains_key(language.code())), "{}", preset.id);
+        assert!(
+            Language::ALL.iter().all(|language| preset.descriptions.contains_key(language.code())),
+            "{}",
+            preset.id
+        );
         assert!(preset.sampling.other.is_empty(), "{} has an unknown setting", preset.id);
     }
 }
@@ -125,7 +133,10 @@ fn reads_and_writes_version_1() {
     assert_eq!(card.version, CardVersion::V1);
     assert_eq!(serde_json::from_str::<Value>(&card.to_json_as(CardVersion::V1)).unwrap(), text);
     let newer = CharacterCard::parse(&card.to_json()).unwrap();
-    assert_eq!((newer.version, &newer.data.name, &newer.data.other["avatar"]), (CardVersion::V3, &card.data.name, &json!("none")));
+    assert_eq!(
+        (newer.version, &newer.data.name, &newer.data.other["avatar"]),
+        (CardVersion::V3, &card.data.name, &json!("none"))
+    );
 }
 
 #[test]
@@ -145,7 +156,10 @@ fn refuses_what_is_not_a_card() {
     assert!(matches!(parse(json!({"spec": "chara_card_v9", "data": {"name": "x"}})), Err(CardError::UnknownFormat(_))));
     assert!(matches!(parse(json!({"spec": "chara_card_v3"})), Err(CardError::NotACard(_) | CardError::NoName)));
     assert!(matches!(parse(json!({"name": "x".repeat(501)})), Err(CardError::TooLong { field: "name", .. })));
-    assert!(matches!(parse(json!({"name": "x", "tags": vec!["t"; 1001]})), Err(CardError::TooLong { field: "tags", .. })));
+    assert!(matches!(
+        parse(json!({"name": "x", "tags": vec!["t"; 1001]})),
+        Err(CardError::TooLong { field: "tags", .. })
+    ));
     assert!(matches!(CharacterCard::parse(&" ".repeat((8 << 20) + 1)), Err(CardError::TooLarge { .. })));
 }
 

@@ -82,8 +82,9 @@ impl Engine {
         match tokio::time::timeout(GREETING_TIMEOUT, greeting).await {
             Ok(Ok(PROTOCOL_VERSION)) => Ok(engine),
             Ok(Ok(found)) => Err(StartError::Version { found }),
-            Ok(Err(_)) | Err(_) => {
-                engine.kill();
+            Ok(Err(_)) => Err(StartError::NoGreeting(engine.exited().await)),
+            Err(_) => {
+                engine.kill_unresponsive();
                 Err(StartError::NoGreeting(engine.exited().await))
             }
         }
@@ -123,12 +124,13 @@ impl Engine {
     /// Loads the engine's one model. The last event is anything but [`LoadEvent::Progress`].
     pub fn load(&self, request: LoadRequest) -> mpsc::Receiver<LoadEvent> {
         let (sender, events) = mpsc::channel(EVENT_QUEUE);
+        self.routes.expect_load(sender.clone());
+        // An engine that ended before that told nobody here; one that ends from now on does.
         if let Some(report) = self.exit_report() {
+            self.routes.forget_load();
             let _ = sender.try_send(LoadEvent::Lost(report));
-        } else {
-            self.routes.expect_load(sender);
-            self.send(EngineRequest::LoadModel(request));
         }
+        self.send(EngineRequest::LoadModel(request));
         events
     }
 
@@ -166,9 +168,14 @@ impl Engine {
         Reply { events, control: ReplyControl::new(Arc::clone(self), id) }
     }
 
-    /// Closes the engine's input and waits for its end; kills it when that takes too long.
+    /// Ends what the engine does, closes its input and waits for its end; kills it when that takes too long.
     pub async fn stop(self: Arc<Self>) {
         self.routes.blame(ExitCause::Stopped);
+        // Whoever waits for a load or a reply holds the engine, and so keeps its input open.
+        self.cancel_load();
+        for id in self.routes.replies() {
+            self.send(EngineRequest::Cancel { id });
+        }
         let exit = self.routes.exit();
         let child = Arc::clone(&self.process.child);
         // The last sender of requests closes the pipe.

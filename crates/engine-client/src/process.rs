@@ -10,7 +10,8 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use engawa_engine_protocol::{
-    ENGINE_ROLE_ARGUMENT, EngineEvent, EngineRequest, MAX_EVENT_BYTES, MAX_REQUEST_BYTES, read_frame, write_frame,
+    ENGINE_ROLE_ARGUMENT, EngineEvent, EngineRequest, MAX_EVENT_BYTES, MAX_REQUEST_BYTES, ProtocolError, read_frame,
+    write_frame,
 };
 use shared_child::SharedChild;
 
@@ -96,7 +97,8 @@ struct Drained {
 
 fn drain(child: &Arc<SharedChild>, routes: &Arc<Routes>, queue: Receiver<EngineRequest>) -> Drained {
     if let Some(pipe) = child.take_stdin() {
-        spawn("engine-requests", move || write_requests(pipe, &queue));
+        let routes = Arc::clone(routes);
+        spawn("engine-requests", move || write_requests(pipe, &queue, &routes));
     }
     let events = child.take_stdout().and_then(|pipe| {
         let (child, routes) = (Arc::clone(child), Arc::clone(routes));
@@ -111,11 +113,16 @@ fn spawn<T: Send + 'static>(name: &str, work: impl FnOnce() -> T + Send + 'stati
 }
 
 /// Ends when the last sender is dropped, which closes the child's standard input.
-fn write_requests(mut pipe: ChildStdin, queue: &Receiver<EngineRequest>) {
+fn write_requests(mut pipe: ChildStdin, queue: &Receiver<EngineRequest>, routes: &Routes) {
     while let Ok(request) = queue.recv() {
-        if let Err(error) = write_frame(&mut pipe, &request, MAX_REQUEST_BYTES) {
-            tracing::debug!(%error, "a request did not reach the engine");
-            return;
+        match write_frame(&mut pipe, &request, MAX_REQUEST_BYTES) {
+            Ok(()) => {}
+            // Nothing of it was written: the engine and other requests go on.
+            Err(error @ ProtocolError::TooLarge { .. }) => routes.refuse(&request, &error),
+            Err(error) => {
+                tracing::debug!(%error, "a request did not reach the engine");
+                return;
+            }
         }
     }
 }

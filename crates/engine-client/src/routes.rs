@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use engawa_engine_protocol::{DeviceInfo, EngineEvent, GenerateError, PromptCount, RequestId};
+use engawa_engine_protocol::{
+    DeviceInfo, EngineEvent, EngineRequest, GenerateError, PromptCount, ProtocolError, RequestId,
+};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::engine::LoadEvent;
@@ -54,6 +56,15 @@ impl Routes {
 
     pub(crate) fn expect_count(&self, id: RequestId, answer: oneshot::Sender<Result<PromptCount, GenerateError>>) {
         self.lock().counts.insert(id, answer);
+    }
+
+    pub(crate) fn forget_load(&self) {
+        self.lock().load = None;
+    }
+
+    /// The replies that have not ended.
+    pub(crate) fn replies(&self) -> Vec<RequestId> {
+        self.lock().replies.keys().copied().collect()
     }
 
     pub(crate) fn forget_reply(&self, id: RequestId) {
@@ -112,6 +123,17 @@ impl Routes {
         }
     }
 
+    /// Fails a request that can't be sent.
+    pub(crate) fn refuse(&self, request: &EngineRequest, error: &ProtocolError) {
+        tracing::warn!(%error, "a request can't be sent");
+        let id = match request {
+            EngineRequest::CountPrompt { id, .. } => *id,
+            EngineRequest::Generate(request) => request.id,
+            _ => return,
+        };
+        self.dispatch(EngineEvent::RequestFailed { id, error: GenerateError::Tokenize { reason: error.to_string() } });
+    }
+
     fn send_load(&self, event: LoadEvent) {
         let events = self.lock().load.clone();
         if let Some(events) = events {
@@ -147,15 +169,12 @@ impl Routes {
         let report = ExitReport { cause, last_lines };
         // Requests that come from now on find the report; those that waited get it here.
         self.exit.send_replace(Some(report.clone()));
-        if let Some(load) = state.load {
+        // Who registered between the two is told as well.
+        let late = std::mem::take(&mut *self.lock());
+        for load in state.load.into_iter().chain(late.load) {
             let _ = load.blocking_send(LoadEvent::Lost(report.clone()));
         }
-        for (_, reply) in state.replies {
-            let _ = reply.blocking_send(ReplyEvent::Lost(report.clone()));
-        }
-        // A request that registered between the two: it is told as well.
-        let late = std::mem::take(&mut *self.lock());
-        for (_, reply) in late.replies {
+        for (_, reply) in state.replies.into_iter().chain(late.replies) {
             let _ = reply.blocking_send(ReplyEvent::Lost(report.clone()));
         }
     }

@@ -41,10 +41,10 @@ pub enum LoadError {
         architecture: String,
     },
     /// Weights, context and working memory together are more than the machine has free.
-    #[error("it needs {needed} bytes of memory and {available} are free")]
+    #[error("it needs more memory than the {available} bytes that are free")]
     NotEnoughMemory {
-        /// Bytes.
-        needed: u64,
+        /// Bytes, where that could be told.
+        needed: Option<u64>,
         /// Bytes.
         available: u64,
     },

@@ -41,11 +41,6 @@ char * engawa_templates_apply(const engawa_templates * templates, const char * r
         common_chat_templates_inputs inputs;
         inputs.messages         = common_chat_msgs_parse_oaicompat(parsed.at("messages"));
         inputs.reasoning_format = COMMON_REASONING_FORMAT_AUTO;
-        const bool continues    = parsed.value<bool>("continue", false);
-        if (continues) {
-            inputs.continue_final_message = COMMON_CHAT_CONTINUATION_AUTO;
-            inputs.add_generation_prompt  = false;
-        }
         const common_chat_params applied = common_chat_templates_apply(templates->templates.get(), inputs);
 
         common_json result          = common_json::object();
@@ -56,7 +51,8 @@ char * engawa_templates_apply(const engawa_templates * templates, const char * r
         result["supports_thinking"] = applied.supports_thinking;
         result["preserved_tokens"]  = applied.preserved_tokens;
         result["additional_stops"]  = applied.additional_stops;
-        result["continue"]          = continues;
+        result["thinking_start"]    = applied.thinking_start_tag;
+        result["thinking_end"]      = applied.thinking_end_tags.empty() ? std::string() : applied.thinking_end_tags.front();
         return engawa_copy(result.dump_safe());
     });
 }
@@ -69,7 +65,6 @@ engawa_parser * engawa_parser_new(const char * applied, char ** error) {
         parser->params.generation_prompt = description.value("generation_prompt", "");
         parser->params.reasoning_format  = COMMON_REASONING_FORMAT_AUTO;
         parser->params.parse_tool_calls  = false;
-        parser->params.is_continuation   = description.value<bool>("continue", false);
         const std::string saved          = description.value("parser", "");
         if (!saved.empty()) {
             parser->params.parser.load(saved);

@@ -26,7 +26,7 @@ struct engawa_templates * engawa_templates_new(const struct llama_model * model,
 void                      engawa_templates_free(struct engawa_templates * templates);
 // Whether the model's file has a template of its own.
 bool engawa_templates_from_file(const struct engawa_templates * templates);
-// `request`: {"messages": [...], "continue": bool}. Returns what the template made of it, as JSON; the same text is
+// `request`: {"messages": [...]}. Returns what the template made of it, as JSON; the same text is
 // the description that `engawa_parser_new` takes.
 char * engawa_templates_apply(const struct engawa_templates * templates, const char * request, char ** error);
 

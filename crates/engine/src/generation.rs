@@ -5,6 +5,7 @@ use std::time::Instant;
 use engawa_engine_protocol::{EngineEvent, GenerateError, RequestId, Sampling, Timings};
 
 use crate::llama::{AppliedTemplate, Context, LlamaError, Model, ReplyDelta, ReplyParser, Sampler, Token, Vocabulary};
+use crate::prompt::Prompt;
 use crate::text_stream::TextStream;
 
 /// The state of a reply: how its tokens are chosen, and what became of them.
@@ -43,7 +44,7 @@ impl<'model> Generation<'model> {
         id: RequestId,
         model: &'model Model,
         context: &Context<'_>,
-        applied: &AppliedTemplate,
+        prompt: &Prompt,
         sampling: Sampling,
         stops: Vec<String>,
         context_tokens: &[Token],
@@ -53,7 +54,8 @@ impl<'model> Generation<'model> {
         let vocabulary = model.vocabulary();
         let seed = sampling.seed.unwrap_or_else(random_seed);
         let sampler = make_sampler(model, &sampling, context, seed, context_tokens)?;
-        let parser = ReplyParser::new(applied).map_err(|error| GenerateError::TemplateRefused { reason: error.0 })?;
+        let Prompt { applied, written, .. } = prompt;
+        let parser = make_parser(applied, written).map_err(|error| GenerateError::TemplateRefused { reason: error.0 })?;
         let preserved = applied.preserved_tokens.iter().filter_map(|text| single_token(vocabulary, text)).collect();
         let stream = TextStream::new(stops.into_iter().chain(applied.additional_stops.iter().cloned()));
         Ok(Self { id, model, sampler, sampling, seed, stream, parser, preserved, timings, arrived, first_token: None })
@@ -122,6 +124,15 @@ impl<'model> Generation<'model> {
         let ReplyDelta { reasoning, content } = delta;
         Some(EngineEvent::Text { id: self.id, reasoning, content, generated: self.timings.generated_tokens })
     }
+}
+
+/// A parser that has seen what the reply begins with, so that it gives out only what is new.
+fn make_parser(applied: &AppliedTemplate, written: &str) -> Result<ReplyParser, LlamaError> {
+    let mut parser = ReplyParser::new(applied)?;
+    if !written.is_empty() {
+        parser.push(written, false)?;
+    }
+    Ok(parser)
 }
 
 /// A sampler that knows the tokens its penalties look back on.

@@ -169,12 +169,12 @@ impl Inference<'_, '_> {
         let prompt = self.prompt(&request.messages, request.continue_final)?;
         let mut sampling = request.sampling;
         self.check_size(prompt.tokens.len())?;
-        self.prefill(id, prompt.tokens, &mut sampling, timings)?;
+        self.prefill(id, prompt.tokens.clone(), &mut sampling, timings)?;
         let mut generation = Generation::new(
             id,
             self.model,
             &self.context,
-            &prompt.applied,
+            &prompt,
             sampling,
             request.stop,
             self.sequence.tokens(),

@@ -12,7 +12,7 @@ use engawa_engine_protocol::{
 
 use crate::child::Signals;
 use crate::llama::{
-    Context, ContextSettings, LoadOutcome, Model, ModelSettings, Templates, capture_errors, host_memory, take_errors,
+    Context, ContextSettings, LlamaError, LoadOutcome, Model, ModelSettings, Templates, capture_errors, host_memory, take_errors,
 };
 use crate::outbox::Outbox;
 use crate::prompt::{MarkerGuard, build_prompt};
@@ -70,7 +70,7 @@ pub(crate) fn prepare<'model>(
     let context = Context::new(model, context_settings, signals.abort_flag());
     let lines = take_errors();
     let mut context = context.ok_or_else(|| refusal(&lines))?;
-    let refused = |error: crate::llama::LlamaError| LoadError::Refused { reason: error.0 };
+    let refused = |error: LlamaError| LoadError::Refused { reason: error.0 };
     let guard = MarkerGuard::new(model.vocabulary()).map_err(refused)?;
     let (templates, template) = choose_template(model, &guard)?;
     context.warm_up(model.vocabulary().warm_up_token());
@@ -103,14 +103,31 @@ fn check_file(path: &Path) -> Result<(), LoadError> {
 
 /// Refuses what would not fit before anything is allocated: Linux grants more than there is, and kills for it later.
 fn check_memory(request: &LoadRequest) -> Result<(), LoadError> {
-    let context = context_settings(&request.settings, 0);
     // A file that can't even be measured is refused by the load itself, with llama.cpp's words.
-    let Ok(needed) = host_memory(&request.path, &ModelSettings::new(&request.settings), &context) else { return Ok(()) };
+    let Ok(needed) = needed_memory(request) else { return Ok(()) };
     let available = available_memory();
     if needed.saturating_add(MEMORY_MARGIN) > available {
-        return Err(LoadError::NotEnoughMemory { needed, available });
+        return Err(LoadError::NotEnoughMemory { needed: Some(needed), available });
     }
     Ok(())
+}
+
+/// Bytes of host memory that the load would take. Measuring a context takes time and memory with its size, and what
+/// it needs grows in a straight line: large ones are reckoned from two small ones.
+fn needed_memory(request: &LoadRequest) -> Result<u64, LlamaError> {
+    const MEASURED: u32 = 16_384;
+    let model = ModelSettings::new(&request.settings);
+    let measure = |n_ctx: u32| {
+        let settings = LoadSettings { n_ctx, ..request.settings };
+        host_memory(&request.path, &model, &context_settings(&settings, 0))
+    };
+    let n_ctx = request.settings.n_ctx;
+    if n_ctx <= MEASURED {
+        return measure(n_ctx);
+    }
+    let (half, whole) = (measure(MEASURED / 2)?, measure(MEASURED)?);
+    let per_token = whole.saturating_sub(half) as f64 / f64::from(MEASURED / 2);
+    Ok(whole.saturating_add((per_token * f64::from(n_ctx - MEASURED)) as u64))
 }
 
 /// Bytes that can be allocated now, by the machine and by the group of processes this one is in.
@@ -139,7 +156,7 @@ fn thread_count(asked: u32) -> u32 {
 
 /// The file's template if it can hold a plain conversation, else ChatML.
 fn choose_template<'model>(model: &'model Model, guard: &MarkerGuard) -> Result<(Templates<'model>, TemplateInfo), LoadError> {
-    let refused = |error: crate::llama::LlamaError| LoadError::Refused { reason: error.0 };
+    let refused = |error: LlamaError| LoadError::Refused { reason: error.0 };
     let greeting = [message(Role::Assistant), message(Role::User)];
     let question = [message(Role::User)];
     let try_out = |templates: &Templates<'_>, messages: &[PromptMessage]| {
@@ -192,6 +209,9 @@ fn refusal(lines: &[String]) -> LoadError {
     if let Some((_, rest)) = text.split_once("unknown model architecture: '") {
         let architecture = rest.split('\'').next().unwrap_or_default().chars().take(64).collect();
         return LoadError::UnknownArchitecture { architecture };
+    }
+    if text.contains("bad_alloc") || text.contains("failed to allocate") {
+        return LoadError::NotEnoughMemory { needed: None, available: available_memory() };
     }
     let reason = if text.is_empty() { "llama.cpp gave no reason".into() } else { text };
     LoadError::Refused { reason }

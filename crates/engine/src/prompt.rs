@@ -28,6 +28,8 @@ pub(crate) struct MarkerGuard {
 pub(crate) struct Prompt {
     pub(crate) tokens: Vec<Token>,
     pub(crate) applied: AppliedTemplate,
+    /// What the reply begins with already; empty for a new one.
+    pub(crate) written: String,
 }
 
 impl MarkerGuard {
@@ -105,15 +107,43 @@ pub(crate) fn build_prompt(
         .into_iter()
         .find(|&candidate| messages.iter().all(|message| !message.content.contains(candidate) && !message.reasoning.contains(candidate)))
         .ok_or_else(|| GenerateError::Tokenize { reason: "the text uses every character reserved for marking".into() })?;
+    let (turns, begun) = match (continue_final, messages.split_last()) {
+        (ContinueFinal::LastMessage, Some((last, turns))) => (turns, Some(last)),
+        _ => (messages, None),
+    };
     let applied = templates
-        .apply(&template_request(guard, messages, continue_final, break_character))
+        .apply(&template_request(guard, turns, break_character))
         .map_err(|error| GenerateError::TemplateRefused { reason: error.0.chars().take(REASON_LENGTH).collect() })?;
+    let written = begun.map(|message| written_text(&applied, message)).unwrap_or_default();
+    let prompt = applied.prompt.clone() + &guard.protect(&written, Role::Assistant, break_character);
     let mut tokens = Vec::new();
-    for (index, part) in applied.prompt.split(break_character).enumerate() {
+    for (index, part) in prompt.split(break_character).enumerate() {
         let kind = if index == 0 { TextKind::PromptStart } else { TextKind::PromptPart };
         tokens.extend(vocabulary.tokenize(part, kind).map_err(tokenize_error)?);
     }
-    Ok(Prompt { tokens, applied })
+    Ok(Prompt { tokens, applied, written })
+}
+
+/// What the model had written of a message, as it wrote it: thinking between its tags, then the reply.
+///
+/// llama.cpp's own continuation puts empty thinking where there was none; the model would see another beginning
+/// than the one it wrote, and nothing of it could be taken from the cache.
+fn written_text(applied: &AppliedTemplate, message: &PromptMessage) -> String {
+    let AppliedTemplate { prompt, thinking_start, thinking_end, .. } = applied;
+    if thinking_start.is_empty() || thinking_end.is_empty() {
+        return message.content.clone();
+    }
+    // Some templates open thinking themselves.
+    let is_open = prompt.trim_end().ends_with(thinking_start.as_str());
+    if message.reasoning.is_empty() && !is_open {
+        return message.content.clone();
+    }
+    let mut text = if is_open { String::new() } else { format!("{thinking_start}\n") };
+    text.push_str(&message.reasoning);
+    if !message.content.is_empty() {
+        text.push_str(&format!("\n{thinking_end}\n\n{}", message.content));
+    }
+    text
 }
 
 /// The number of tokens of each message's text alone.
@@ -138,7 +168,6 @@ fn tokenize_error(error: LlamaError) -> GenerateError {
 fn template_request(
     guard: &MarkerGuard,
     messages: &[PromptMessage],
-    continue_final: ContinueFinal,
     break_character: char,
 ) -> serde_json::Value {
     let messages: Vec<_> = messages
@@ -159,7 +188,7 @@ fn template_request(
             value
         })
         .collect();
-    json!({ "messages": messages, "continue": continue_final == ContinueFinal::LastMessage })
+    json!({ "messages": messages })
 }
 
 #[cfg(test)]

@@ -23,13 +23,21 @@ pub enum GgufError {
     #[error("this is a GGUF file of version {0}, and only versions 2 and 3 can be read")]
     UnsupportedVersion(u32),
 
-    /// The file ends too early. Sizes are in bytes; `expected` is the least that is known to be missing.
+    /// The file ends too early. Lengths are in bytes.
     #[error("the file is cut short: {actual} bytes of at least {expected}; download it again")]
-    Truncated { expected: u64, actual: u64 },
+    Truncated {
+        /// The least length that the file would need.
+        expected: u64,
+        /// The length that it has.
+        actual: u64,
+    },
 
     /// The file contradicts itself or goes beyond what any real model needs.
     #[error("the file is damaged: {what}")]
-    Damaged { what: String },
+    Damaged {
+        /// What is wrong, for a person to read.
+        what: String,
+    },
 
     /// Reading failed for another reason.
     #[error("the file could not be read")]

@@ -126,8 +126,12 @@ fn check_alignment(metadata: &BTreeMap<String, MetadataValue>) -> Result<u64, Gg
 
 /// Refuses the sizes at which llama.cpp aborts or asks for all the memory.
 fn check_sizes(metadata: &BTreeMap<String, MetadataValue>) -> Result<(), GgufError> {
-    let Some(architecture) = metadata.get("general.architecture").and_then(MetadataValue::as_text) else { return Ok(()) };
-    for (key, range) in [("block_count", 1..=BLOCK_LIMIT), ("context_length", 1..=CONTEXT_LIMIT), ("embedding_length", 1..=1 << 20)] {
+    let Some(architecture) = metadata.get("general.architecture").and_then(MetadataValue::as_text) else {
+        return Ok(());
+    };
+    for (key, range) in
+        [("block_count", 1..=BLOCK_LIMIT), ("context_length", 1..=CONTEXT_LIMIT), ("embedding_length", 1..=1 << 20)]
+    {
         let key = format!("{architecture}.{key}");
         if let Some(value) = metadata.get(&key)
             && !value.as_u64().is_some_and(|number| range.contains(&number))

@@ -13,13 +13,23 @@ const KEPT_ELEMENTS: u64 = 1024;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum MetadataValue {
+    /// A whole number of an unsigned type.
     Unsigned(u64),
+    /// A whole number of a signed type.
     Signed(i64),
+    /// A number of 32 or 64 bits.
     Float(f64),
+    /// A truth value.
     Bool(bool),
+    /// A text; bytes that are not UTF-8 are replaced.
     Text(String),
+    /// An array of up to 1024 whole numbers or truth values.
     Integers(Vec<i64>),
-    Array { elements: u64 },
+    /// Any other array.
+    Array {
+        /// Its length.
+        elements: u64,
+    },
 }
 
 /// What values consist of.
@@ -129,7 +139,11 @@ fn read_array<R: BufRead + Seek>(reader: &mut Reader<R>, key: &str) -> Result<Me
     }
 }
 
-fn read_integers<R: BufRead + Seek>(reader: &mut Reader<R>, kind: Kind, elements: u64) -> Result<MetadataValue, GgufError> {
+fn read_integers<R: BufRead + Seek>(
+    reader: &mut Reader<R>,
+    kind: Kind,
+    elements: u64,
+) -> Result<MetadataValue, GgufError> {
     reader.keep(elements * 8)?;
     let integers = (0..elements).map(|_| {
         Ok(match read_scalar(reader, kind)? {

@@ -33,7 +33,11 @@ impl TensorInfo {
 const NAME_LIMIT: u64 = 63;
 
 /// Reads all the descriptions and makes sure that the data is there.
-pub(super) fn read_all<R: BufRead + Seek>(reader: &mut Reader<R>, count: u64, alignment: u64) -> Result<Vec<TensorInfo>, GgufError> {
+pub(super) fn read_all<R: BufRead + Seek>(
+    reader: &mut Reader<R>,
+    count: u64,
+    alignment: u64,
+) -> Result<Vec<TensorInfo>, GgufError> {
     let mut tensors = Vec::new();
     let mut names = HashSet::new();
     let mut next_offset = 0_u64;

@@ -36,13 +36,16 @@ pub struct CharacterCard {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CardData {
+    /// The name, also what `{{char}}` stands for.
     #[serde(deserialize_with = "null_as_default")]
     pub name: String,
     /// Who the character is, for the model to read.
     #[serde(deserialize_with = "null_as_default")]
     pub description: String,
+    /// How the character is, in brief; read by the model.
     #[serde(deserialize_with = "null_as_default")]
     pub personality: String,
+    /// Where the conversation takes place; read by the model.
     #[serde(deserialize_with = "null_as_default")]
     pub scenario: String,
     /// The greeting.
@@ -54,19 +57,25 @@ pub struct CardData {
     /// For people, not for the model.
     #[serde(deserialize_with = "null_as_default")]
     pub creator_notes: String,
+    /// What the model is told first.
     #[serde(deserialize_with = "null_as_default")]
     pub system_prompt: String,
     /// Put after the conversation.
     #[serde(deserialize_with = "null_as_default")]
     pub post_history_instructions: String,
+    /// Other greetings.
     #[serde(deserialize_with = "null_as_default")]
     pub alternate_greetings: Vec<String>,
+    /// For searching.
     #[serde(deserialize_with = "null_as_default")]
     pub tags: Vec<String>,
+    /// Who made the card.
     #[serde(deserialize_with = "null_as_default")]
     pub creator: String,
+    /// The version of the card.
     #[serde(deserialize_with = "null_as_default")]
     pub character_version: String,
+    /// What programs add.
     #[serde(deserialize_with = "null_as_default")]
     pub extensions: Extensions,
     /// Version 3: the notes in other languages, by their codes.
@@ -86,6 +95,7 @@ pub struct CardData {
 /// What programs add to a card.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Extensions {
+    /// What Engawa adds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub engawa: Option<EngawaExtension>,
     /// The additions of others.
@@ -144,7 +154,9 @@ impl CharacterCard {
                     "nickname",
                     "group_only_greetings",
                 ];
-                LATER.into_iter().for_each(|field| drop(data.remove(field)));
+                for field in LATER {
+                    data.remove(field);
+                }
                 return pretty(&data);
             }
             CardVersion::V2 => ("chara_card_v2", "2.0"),

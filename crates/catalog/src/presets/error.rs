@@ -6,7 +6,10 @@ use std::path::PathBuf;
 pub enum CardError {
     /// The text is larger than any card.
     #[error("the card is larger than {limit} bytes")]
-    TooLarge { limit: usize },
+    TooLarge {
+        /// The largest size in bytes.
+        limit: usize,
+    },
 
     /// The text is not JSON, or a field has another type than the format says.
     #[error("the card is not valid JSON of a character card")]
@@ -22,7 +25,14 @@ pub enum CardError {
 
     /// A field is longer than a person could have meant.
     #[error("the field {field} is longer than {limit} {unit}")]
-    TooLong { field: &'static str, limit: usize, unit: &'static str },
+    TooLong {
+        /// The name of the field in the file.
+        field: &'static str,
+        /// The greatest length.
+        limit: usize,
+        /// What the length counts.
+        unit: &'static str,
+    },
 }
 
 /// Why a file was not taken as a sampling preset.
@@ -34,7 +44,10 @@ pub enum PresetError {
 
     /// The file is larger than any preset.
     #[error("the file is larger than {limit} bytes")]
-    TooLarge { limit: u64 },
+    TooLarge {
+        /// The largest size in bytes.
+        limit: u64,
+    },
 
     /// The file is not what it should be.
     #[error("the file is not a sampling preset")]

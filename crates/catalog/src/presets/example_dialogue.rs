@@ -1,7 +1,9 @@
 /// Who says something in an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Speaker {
+    /// The person.
     User,
+    /// The character.
     Character,
 }
 

@@ -27,8 +27,9 @@ pub fn load_characters(folder: &Path) -> (Vec<Character>, Vec<CardProblem>) {
 /// Loads all the sampling presets (`*.json`) of a folder, in the order that they name, then by file name.
 #[must_use]
 pub fn load_sampling_presets(folder: &Path) -> (Vec<SamplingPreset>, Vec<CardProblem>) {
-    let (mut presets, problems) =
-        load_all(folder, |path| serde_json::from_str::<SamplingPreset>(&read_text(path)?).map_err(PresetError::NotAPreset));
+    let (mut presets, problems) = load_all(folder, |path| {
+        serde_json::from_str::<SamplingPreset>(&read_text(path)?).map_err(PresetError::NotAPreset)
+    });
     presets.sort_by_key(|preset| preset.order);
     (presets, problems)
 }

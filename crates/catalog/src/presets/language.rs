@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 /// A language of the interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Language {
     English,
     Japanese,
@@ -31,7 +32,8 @@ impl Language {
 
     /// Returns the text of this language, else the English one, if there is one that is not blank.
     pub(super) fn pick(self, texts: &BTreeMap<String, String>) -> Option<&str> {
-        let text = |language: Self| texts.get(language.code()).map(String::as_str).filter(|text| !text.trim().is_empty());
+        let text =
+            |language: Self| texts.get(language.code()).map(String::as_str).filter(|text| !text.trim().is_empty());
         text(self).or_else(|| text(Self::English))
     }
 }

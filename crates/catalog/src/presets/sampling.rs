@@ -35,6 +35,7 @@ pub struct SamplingSuggestion {
     /// How many tokens the penalties look at; 0 is none, -1 is all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub repeat_last_n: Option<i32>,
+    /// Makes a reply repeatable.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u32>,
     /// The longest reply in tokens.

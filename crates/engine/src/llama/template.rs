@@ -23,6 +23,10 @@ pub(crate) struct AppliedTemplate {
     /// Control tokens that are part of the reply's format and must be seen by its parser.
     pub(crate) preserved_tokens: Vec<String>,
     pub(crate) additional_stops: Vec<String>,
+    /// What opens thinking, e.g. `<think>`; empty where the template knows none.
+    pub(crate) thinking_start: String,
+    /// What closes it.
+    pub(crate) thinking_end: String,
     /// The whole answer, for [`super::ReplyParser::new`].
     #[serde(skip)]
     pub(crate) description: String,
@@ -57,7 +61,7 @@ impl<'model> Templates<'model> {
         unsafe { shim::engawa_templates_from_file(self.pointer.as_ptr()) }
     }
 
-    /// Turns messages into a prompt. `request` is `{"messages": [...], "continue": bool}`.
+    /// Turns messages into a prompt. `request` is `{"messages": [...]}`.
     ///
     /// # Errors
     /// The template's own refusal, or llama.cpp's.

@@ -1,0 +1,48 @@
+//! Measures what Engawa promises of its speed, as ratios within one run; `cargo xtask bench` builds and starts it.
+//!
+//! `engawa-bench [decode] [first-token] [window]`: all without a name. Figures go to standard output as a table;
+//! `docs/benchmarks.md` keeps them with their machine.
+
+#![expect(clippy::print_stdout, reason = "its figures are its output")]
+
+mod bare_loop;
+mod decode;
+mod first_token;
+mod report;
+mod whole_path;
+mod window;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use engawa_testkit::RandomModel;
+
+fn main() -> anyhow::Result<()> {
+    engawa_engine::run_if_engine_child();
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|word| word == name);
+    let folder = tempfile::tempdir().context("while making a folder for the models")?;
+    let runtime = tokio::runtime::Runtime::new().context("while starting tokio")?;
+    report::heading();
+    if wants("decode") || wants("first-token") {
+        let model = half_billion(folder.path())?;
+        if wants("decode") {
+            runtime.block_on(decode::measure(&model, folder.path()))?;
+        }
+        if wants("first-token") {
+            runtime.block_on(first_token::measure(&model, folder.path()))?;
+        }
+    }
+    if wants("window") {
+        window::measure(folder.path())?;
+    }
+    Ok(())
+}
+
+/// A model of Qwen2.5 0.5B's shape with random weights: as slow as the real one.
+fn half_billion(folder: &Path) -> anyhow::Result<PathBuf> {
+    eprintln!("Writing a model of 0.5 B random parameters…");
+    let path = folder.join("half-billion.gguf");
+    RandomModel::half_billion().write(&path).context("while writing a model")?;
+    Ok(path)
+}

@@ -1,0 +1,66 @@
+//! Cancelling while a prompt is processed and while a reply is written.
+
+use engawa_engine_client::ReplyEvent;
+use engawa_engine_client::protocol::{FinishReason, LoadSettings};
+use engawa_testkit::ScriptedModel;
+
+use crate::support::{ModelFile, finish, first_text, load, patiently, request, say, settings, start, start_with, user};
+
+#[tokio::test]
+async fn a_cancelled_reply_keeps_its_text_and_the_engine_goes_on() {
+    let (engine, _file) = start_with(&ScriptedModel::new("x").endless_rule("on", "and on and on ")).await;
+    let mut reply = engine.generate(request(&[user("on")]));
+    let begun = first_text(&mut reply).await;
+    reply.control.cancel();
+    let reply = finish(reply).await;
+    assert_eq!(reply.reason, FinishReason::Cancelled);
+    assert!(!begun.is_empty());
+    assert_eq!(say(&engine, &[user("else")]).await.content, "x");
+}
+
+#[tokio::test]
+async fn a_dropped_reply_is_cancelled() {
+    let (engine, _file) = start_with(&ScriptedModel::new("x").endless_rule("on", "and on and on ")).await;
+    let mut reply = engine.generate(request(&[user("on")]));
+    first_text(&mut reply).await;
+    drop(reply);
+    // It would never get its turn behind a reply without end.
+    assert_eq!(say(&engine, &[user("else")]).await.content, "x");
+}
+
+#[tokio::test]
+async fn a_long_prompt_can_be_cancelled() {
+    let model = ScriptedModel::new("x").padding_layers(4, 4096).context_length(16_384);
+    let file = ModelFile::scripted(&model);
+    let engine = start().await;
+    load(&engine, &file, LoadSettings { n_ctx: 16_384, n_batch: 128, ..settings() }).await.unwrap();
+    let long = "many words ".repeat(1500);
+    let mut reply = engine.generate(request(&[user(&long)]));
+    loop {
+        match patiently(reply.events.recv()).await {
+            Some(ReplyEvent::PromptProgress { processed, total }) => {
+                assert!(processed < total, "the first batch is not the whole prompt");
+                break;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    reply.control.cancel();
+    let cancelled = finish(reply).await;
+    assert_eq!((cancelled.reason, cancelled.timings.generated_tokens), (FinishReason::Cancelled, 0));
+    assert_eq!(say(&engine, &[user("short")]).await.content, "x");
+}
+
+#[tokio::test]
+async fn requests_wait_for_each_other_and_a_waiting_one_can_be_cancelled() {
+    let (engine, _file) = start_with(&ScriptedModel::new("x").endless_rule("on", "and on and on ")).await;
+    let mut endless = engine.generate(request(&[user("on")]));
+    first_text(&mut endless).await;
+    let waiting = engine.generate(request(&[user("one")]));
+    let second = engine.generate(request(&[user("two")]));
+    waiting.control.cancel();
+    assert_eq!(finish(waiting).await.reason, FinishReason::Cancelled);
+    endless.control.cancel();
+    assert_eq!(finish(endless).await.reason, FinishReason::Cancelled);
+    assert_eq!(finish(second).await.content, "x");
+}

@@ -1,0 +1,98 @@
+//! Loading, and files that can't be loaded.
+
+use engawa_engine_client::LoadEvent;
+use engawa_engine_client::protocol::{LoadError, LoadRequest, LoadSettings, TemplateSource};
+use engawa_testkit::gguf::TensorType;
+use engawa_testkit::{Fault, RandomModel, ScriptedModel};
+
+use crate::support::{ModelFile, load, patiently, say, settings, start, user};
+
+async fn error_of(file: &ModelFile) -> LoadError {
+    load(&*start().await, file, settings()).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_loaded_model_describes_itself() {
+    let file = ModelFile::scripted(&ScriptedModel::new("x").context_length(4096));
+    let engine = start().await;
+    let info = load(&engine, &file, settings()).await.unwrap();
+    assert_eq!((info.architecture.as_str(), info.n_ctx, info.n_ctx_train), ("llama", 2048, 4096));
+    assert_eq!((info.n_gpu_layer, info.devices.len()), (0, 0), "no GPU is used on a machine without one");
+    assert_eq!(info.template.source, TemplateSource::File);
+    assert!(info.template.accepts_assistant_first);
+    assert!(info.n_threads >= 1);
+}
+
+#[tokio::test]
+async fn files_that_are_no_models_are_told_apart() {
+    let fault = |fault: Fault| ModelFile::new(|path| fault.write(path).unwrap());
+    assert_eq!(error_of(&fault(Fault::HtmlPage)).await, LoadError::NotGguf);
+    assert_eq!(error_of(&fault(Fault::Empty)).await, LoadError::NotGguf);
+    let unknown = LoadError::UnknownArchitecture { architecture: "engawa-unheard-of".into() };
+    assert_eq!(error_of(&fault(Fault::UnknownArchitecture)).await, unknown);
+    for cut in [Fault::HeaderCut, Fault::DataCut] {
+        let error = error_of(&fault(cut)).await;
+        assert!(matches!(error, LoadError::Refused { .. }), "{cut:?}: {error:?}");
+    }
+    let missing = ModelFile::new(|_| {});
+    assert_eq!(error_of(&missing).await, LoadError::NotFound);
+    let folder = ModelFile::new(|path| std::fs::create_dir(path).unwrap());
+    assert_eq!(error_of(&folder).await, LoadError::NotGguf);
+}
+
+#[tokio::test]
+async fn a_model_without_a_usable_template_gets_chatml() {
+    for fault in [Fault::NoTemplate, Fault::BrokenTemplate] {
+        let file = ModelFile::new(|path| fault.write(path).unwrap());
+        let engine = start().await;
+        let info = load(&engine, &file, settings()).await.unwrap();
+        assert_eq!(info.template.source, TemplateSource::ChatMl, "{fault:?}");
+        say(&engine, &[user("hello")]).await;
+    }
+}
+
+#[tokio::test]
+async fn more_memory_than_there_is_is_an_error_before_anything_is_taken() {
+    let file = ModelFile::new(|path| RandomModel::new().write(path).unwrap());
+    let huge = LoadSettings { n_ctx: 1 << 30, ..settings() };
+    let error = load(&*start().await, &file, huge).await.unwrap_err();
+    let LoadError::NotEnoughMemory { needed: Some(needed), available } = error else { panic!("{error:?}") };
+    assert!(needed > available && available > 0, "{needed} {available}");
+}
+
+#[tokio::test]
+async fn a_load_can_be_cancelled() {
+    // 400 MB of weights that are read, not mapped: long enough to be cancelled.
+    let large = RandomModel::new().dimension(1024).heads(8).kv_heads(8).feed_forward(4096).layers(6);
+    let file = ModelFile::new(|path| large.tensor_type(TensorType::F32).write(path).unwrap());
+    let engine = start().await;
+    let request = LoadRequest { path: file.path.clone(), settings: LoadSettings { use_mmap: false, ..settings() } };
+    let mut events = engine.load(request);
+    engine.cancel_load();
+    loop {
+        match patiently(events.recv()).await {
+            Some(LoadEvent::Progress(_)) => {}
+            Some(LoadEvent::Failed(error)) => break assert_eq!(error, LoadError::Cancelled),
+            other => panic!("{other:?}"),
+        }
+    }
+    // The engine's one load is over: it ends by itself.
+    patiently(engine.exited()).await;
+}
+
+#[tokio::test]
+async fn kv_types_and_flash_attention_are_taken() {
+    use engawa_engine_client::protocol::{FlashAttention, KvType};
+    let model = RandomModel::new().dimension(64).heads(2).kv_heads(2);
+    let file = ModelFile::new(|path| model.write(path).unwrap());
+    for (type_k, type_v, flash_attention) in
+        [(KvType::Q8_0, KvType::Q8_0, FlashAttention::Auto), (KvType::F16, KvType::F16, FlashAttention::Off)]
+    {
+        let engine = start().await;
+        load(&engine, &file, LoadSettings { type_k, type_v, flash_attention, ..settings() }).await.unwrap();
+        say(&engine, &[user("hello")]).await;
+    }
+    let impossible = LoadSettings { type_v: KvType::Q8_0, flash_attention: FlashAttention::Off, ..settings() };
+    let error = load(&*start().await, &file, impossible).await.unwrap_err();
+    assert!(matches!(error, LoadError::Refused { .. }), "{error:?}");
+}

@@ -1,0 +1,59 @@
+//! Tokens of earlier turns are not processed again.
+
+use engawa_testkit::{RandomModel, ScriptedModel};
+
+use crate::support::{ModelFile, assistant, load, say, settings, start, start_with, user};
+
+#[tokio::test]
+async fn each_turn_processes_only_what_is_new() {
+    let model = ScriptedModel::new("はい、そうです 🎐").rule("weather", "It is sunny.").split_utf8(true);
+    let (engine, _file) = start_with(&model).await;
+    let mut messages = Vec::new();
+    let mut before = 0;
+    for question in ["hello", "the weather?", "another", "once more", "and the weather"] {
+        messages.push(user(question));
+        let reply = say(&engine, &messages).await;
+        let timings = reply.timings;
+        assert_eq!(timings.reused_tokens, before, "the whole prompt and reply of the turn before, at {question:?}");
+        assert_eq!(timings.reused_tokens + timings.processed_tokens, timings.prompt_tokens);
+        // All of the reply is in the context but the token that ended it.
+        before = timings.prompt_tokens + timings.generated_tokens;
+        messages.push(assistant(&reply.content));
+    }
+    assert!(before > 100, "the conversation is long enough to tell");
+}
+
+#[tokio::test]
+async fn a_retry_and_an_edit_keep_what_is_in_front_of_them() {
+    let (engine, _file) = start_with(&ScriptedModel::new("yes")).await;
+    let first = say(&engine, &[user("one")]).await;
+    let retry = say(&engine, &[user("one")]).await;
+    assert_eq!(retry.timings.reused_tokens, first.timings.prompt_tokens - 1, "only the last token is needed again");
+    let history = [user("one"), assistant("yes"), user("two")];
+    say(&engine, &history).await;
+    let edited = [user("one"), assistant("yes"), user("three")];
+    let reply = say(&engine, &edited).await;
+    assert!(reply.timings.reused_tokens > first.timings.prompt_tokens, "{:?}", reply.timings);
+    assert_eq!(reply.content, "yes");
+}
+
+#[tokio::test]
+async fn a_reused_prefix_gives_the_same_reply_as_an_empty_cache() {
+    let file = ModelFile::new(|path| RandomModel::new().write(path).unwrap());
+    let (warm, cold) = (start().await, start().await);
+    load(&warm, &file, settings()).await.unwrap();
+    load(&cold, &file, settings()).await.unwrap();
+    let greedy = |messages: &[_]| {
+        let mut request = crate::support::request(messages);
+        request.sampling.temperature = 0.0;
+        request.sampling.max_tokens = Some(24);
+        request
+    };
+    let history = [user("What is the weather in Paris?"), assistant("It is sunny."), user("And in London?")];
+    crate::support::finish(warm.generate(greedy(&history[..1]))).await;
+    let reused = crate::support::finish(warm.generate(greedy(&history))).await;
+    let whole = crate::support::finish(cold.generate(greedy(&history))).await;
+    assert!(reused.timings.reused_tokens > 0);
+    assert_eq!(whole.timings.reused_tokens, 0);
+    assert_eq!(reused.content, whole.content);
+}

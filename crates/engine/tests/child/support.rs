@@ -1,0 +1,144 @@
+//! Starts engines, loads models and collects replies.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engawa_engine_client::protocol::{
+    ContinueFinal, FinishReason, GenerateRequest, LoadError, LoadRequest, LoadSettings, ModelInfo, PromptMessage,
+    RequestId, Role, Sampling, SequenceId, Timings,
+};
+use engawa_engine_client::{Engine, EngineProgram, LoadEvent, Reply, ReplyEvent};
+use engawa_testkit::ScriptedModel;
+use tempfile::TempDir;
+
+/// Longer than anything here takes on a busy machine: what takes longer hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder with a model file.
+pub(crate) struct ModelFile {
+    pub(crate) path: PathBuf,
+    _folder: TempDir,
+}
+
+impl ModelFile {
+    pub(crate) fn new(write: impl FnOnce(&std::path::Path)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.gguf");
+        write(&path);
+        Self { path, _folder: folder }
+    }
+
+    pub(crate) fn scripted(model: &ScriptedModel) -> Self {
+        Self::new(|path| {
+            model.write(path).unwrap();
+        })
+    }
+}
+
+pub(crate) fn settings() -> LoadSettings {
+    LoadSettings { n_ctx: 2048, ..LoadSettings::default() }
+}
+
+pub(crate) async fn start() -> Arc<Engine> {
+    let program = EngineProgram::new(env!("CARGO_BIN_EXE_engawa-engine").into());
+    Arc::new(Engine::start(&program).await.unwrap())
+}
+
+/// Loads a model; its error, or how the engine ended, as text.
+pub(crate) async fn load(engine: &Engine, file: &ModelFile, settings: LoadSettings) -> Result<ModelInfo, LoadError> {
+    let mut events = engine.load(LoadRequest { path: file.path.clone(), settings });
+    loop {
+        match patiently(events.recv()).await.expect("a load ends with an event") {
+            LoadEvent::Progress(fraction) => assert!((0.0..=1.0).contains(&fraction), "{fraction}"),
+            LoadEvent::Loaded(info) => return Ok(*info),
+            LoadEvent::Failed(error) => return Err(error),
+            LoadEvent::Lost(report) => panic!("{report}"),
+        }
+    }
+}
+
+pub(crate) async fn start_with(model: &ScriptedModel) -> (Arc<Engine>, ModelFile) {
+    let file = ModelFile::scripted(model);
+    let engine = start().await;
+    load(&engine, &file, settings()).await.unwrap();
+    (engine, file)
+}
+
+pub(crate) fn message(role: Role, content: &str) -> PromptMessage {
+    PromptMessage { role, content: content.to_owned(), reasoning: String::new() }
+}
+
+pub(crate) fn user(content: &str) -> PromptMessage {
+    message(Role::User, content)
+}
+
+pub(crate) fn assistant(content: &str) -> PromptMessage {
+    message(Role::Assistant, content)
+}
+
+pub(crate) fn request(messages: &[PromptMessage]) -> GenerateRequest {
+    GenerateRequest {
+        id: RequestId(0),
+        sequence: SequenceId(0),
+        messages: messages.to_vec(),
+        continue_final: ContinueFinal::NewTurn,
+        sampling: Sampling { seed: Some(7), ..Sampling::default() },
+        stop: Vec::new(),
+    }
+}
+
+/// A finished reply.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) reasoning: String,
+    pub(crate) content: String,
+    pub(crate) reason: FinishReason,
+    pub(crate) timings: Timings,
+    /// The tokens from which other settings were used.
+    pub(crate) applied: Vec<u32>,
+}
+
+/// Takes a reply in to its end.
+pub(crate) async fn finish(reply: Reply) -> Finished {
+    match finish_or_lose(reply).await {
+        Ok(finished) => finished,
+        Err(event) => panic!("{event:?}"),
+    }
+}
+
+/// Takes a reply in to its end; the last event if that was no success.
+pub(crate) async fn finish_or_lose(mut reply: Reply) -> Result<Finished, ReplyEvent> {
+    let (mut reasoning, mut content, mut applied) = (String::new(), String::new(), Vec::new());
+    loop {
+        match patiently(reply.events.recv()).await.expect("a reply ends with an event") {
+            ReplyEvent::Text { reasoning: thought, content: text, .. } => {
+                reasoning.push_str(&thought);
+                content.push_str(&text);
+            }
+            ReplyEvent::PromptProgress { processed, total } => assert!(processed <= total),
+            ReplyEvent::SamplingApplied { from_token } => applied.push(from_token),
+            ReplyEvent::Finished { reason, timings } => {
+                return Ok(Finished { reasoning, content, reason, timings, applied });
+            }
+            event @ (ReplyEvent::Failed(_) | ReplyEvent::Lost(_)) => return Err(event),
+        }
+    }
+}
+
+/// Waits for the first text of a reply.
+pub(crate) async fn first_text(reply: &mut Reply) -> String {
+    loop {
+        if let ReplyEvent::Text { content, .. } = patiently(reply.events.recv()).await.expect("a reply has text") {
+            return content;
+        }
+    }
+}
+
+pub(crate) async fn say(engine: &Arc<Engine>, messages: &[PromptMessage]) -> Finished {
+    finish(engine.generate(request(messages))).await
+}
+
+pub(crate) async fn patiently<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.expect("it ends within a minute")
+}
