@@ -66,7 +66,7 @@ fn copy_libraries(from: &Path, to: &Path) -> io::Result<()> {
     for entry in fs::read_dir(from)? {
         let path = entry?.path();
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if !name.contains(".so") && !name.ends_with(".dll") && !name.ends_with(".dylib") {
+        if ![".so", ".dll", ".dylib"].iter().any(|ending| name.contains(ending)) {
             continue;
         }
         // `libllama.so` and `libllama.so.0.6.0` are for linking; what the loader asks for is `libllama.so.0`.

@@ -144,7 +144,12 @@ fn reply_text(
 fn remember(settings: &SettingsFile, state: &ModelState) {
     match state {
         ModelState::Ready(model) => {
-            settings.set_last_model(Some(&LastModel { path: model.path.clone(), settings: model.settings, worked: true }));
+            tracing::info!(architecture = model.info.architecture, n_ctx = model.info.n_ctx, "a model is ready");
+            settings.set_last_model(Some(&LastModel {
+                path: model.path.clone(),
+                settings: model.settings,
+                worked: true,
+            }));
         }
         ModelState::Failed { path, error: ModelError::EngineEnded(_) | ModelError::EndsTooOften, .. } => {
             if let Some(last) = settings.last_model().filter(|last| last.path == *path) {

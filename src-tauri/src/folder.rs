@@ -20,7 +20,9 @@ impl DataFolder {
     pub(crate) fn open() -> anyhow::Result<Self> {
         let path = match std::env::var_os("ENGAWA_HOME").filter(|home| !home.is_empty()) {
             Some(home) => std::path::absolute(home).context("while reading ENGAWA_HOME")?,
-            None => dirs::data_dir().context("this system names no folder for data; set ENGAWA_HOME")?.join("app.engawa"),
+            None => {
+                dirs::data_dir().context("this system names no folder for data; set ENGAWA_HOME")?.join("app.engawa")
+            }
         };
         fs::create_dir_all(&path).with_context(|| format!("while making `{}`", path.display()))?;
         #[cfg(unix)]
@@ -43,8 +45,12 @@ impl DataFolder {
         let file = File::create(&path).with_context(|| format!("while making `{}`", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(FolderLock { _file: file }),
-            Err(TryLockError::WouldBlock) => bail!("Engawa is already open with this folder (`{}`)", self.path.display()),
-            Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("while locking `{}`", path.display())),
+            Err(TryLockError::WouldBlock) => {
+                bail!("Engawa is already open with this folder (`{}`)", self.path.display())
+            }
+            Err(TryLockError::Error(error)) => {
+                Err(error).with_context(|| format!("while locking `{}`", path.display()))
+            }
         }
     }
 }

@@ -115,7 +115,8 @@ fn is_damaged(path: &Path) -> bool {
 
 /// Renames a file to the first free `.damaged-N`.
 fn put_aside(path: &Path) -> Option<PathBuf> {
-    let free = (1..1000).map(|number| path.with_extension(format!("json.damaged-{number}"))).find(|name| !name.exists())?;
+    let free =
+        (1..1000).map(|number| path.with_extension(format!("json.damaged-{number}"))).find(|name| !name.exists())?;
     match fs::rename(path, &free) {
         Ok(()) => Some(free),
         Err(error) => {

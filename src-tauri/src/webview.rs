@@ -19,9 +19,8 @@ fn dmabuf_workaround() -> Option<(&'static str, &'static str)> {
         return None;
     }
     let nvidia = std::path::Path::new("/proc/driver/nvidia").exists();
-    let can_render = std::fs::read_dir("/dev/dri").is_ok_and(|entries| {
-        entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("renderD"))
-    });
+    let can_render = std::fs::read_dir("/dev/dri")
+        .is_ok_and(|entries| entries.flatten().any(|entry| entry.file_name().to_string_lossy().starts_with("renderD")));
     (nvidia || !can_render).then_some((NAME, "1"))
 }
 

@@ -44,7 +44,8 @@ pub(crate) fn open(app: &App, place: WindowPlace) -> tauri::Result<()> {
 
 fn remember_place(app: &tauri::AppHandle) {
     let Some(window) = app.get_webview_window(MAIN) else { return };
-    let (Ok(size), Ok(scale), Ok(maximized)) = (window.inner_size(), window.scale_factor(), window.is_maximized()) else {
+    let (Ok(size), Ok(scale), Ok(maximized)) = (window.inner_size(), window.scale_factor(), window.is_maximized())
+    else {
         return;
     };
     let size = size.to_logical::<f64>(scale);

@@ -59,17 +59,16 @@ impl BareLoop {
             batch.add(token, i32::try_from(index)?, &[0], index + 1 == tokens.len())?;
         }
         context.decode(&mut batch)?;
-        let mut position = i32::try_from(tokens.len())?;
+        let from = i32::try_from(tokens.len())?;
         let mut text = Vec::new();
         let mut first = None;
-        for _ in 0..count {
+        for position in (from..).take(count as usize) {
             let token = sampler.sample(&context, -1);
             first.get_or_insert_with(Instant::now);
             text.extend(vocabulary.token_to_piece(token, true, None));
             batch.clear();
             batch.add(token, position, &[0], true)?;
             context.decode(&mut batch)?;
-            position += 1;
         }
         let elapsed = first.context("no token was written")?.elapsed();
         anyhow::ensure!(!text.is_empty(), "no text was written");

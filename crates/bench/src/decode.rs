@@ -22,7 +22,10 @@ pub(crate) async fn measure(model: &Path, folder: &Path) -> anyhow::Result<()> {
         let observed = whole.observe(|chat| Ok(chat.send(id, PROMPT)?)).await?;
         let tokens = observed.timings.generated_tokens.saturating_sub(1);
         let whole_speed = f64::from(tokens) / observed.writing.as_secs_f64();
-        eprintln!("round {round}: bare {bare_speed:.1}, whole path {whole_speed:.1} tokens/s, {} bytes of HTML", observed.html_bytes);
+        eprintln!(
+            "round {round}: bare {bare_speed:.1}, whole path {whole_speed:.1} tokens/s, {} bytes of HTML",
+            observed.html_bytes
+        );
         if round > 0 {
             ratios.push(whole_speed / bare_speed);
             bare_speeds.push(bare_speed);
@@ -30,8 +33,20 @@ pub(crate) async fn measure(model: &Path, folder: &Path) -> anyhow::Result<()> {
         }
     }
     whole.chat.shut_down().await;
-    report::line("decode, bare llama-cpp-2 loop (0.5 B Q8_0, 1 thread)", &format!("{:.1} tokens/s", report::median(&mut bare_speeds)), "");
-    report::line("decode, whole path (child, pipe, chat, store, render)", &format!("{:.1} tokens/s", report::median(&mut whole_speeds)), "");
-    report::line("whole path ÷ bare loop, median of 7 rounds in turns", &format!("{:.3}", report::median(&mut ratios)), "≥ 0.97");
+    report::line(
+        "decode, bare llama-cpp-2 loop (0.5 B Q8_0, 1 thread)",
+        &format!("{:.1} tokens/s", report::median(&mut bare_speeds)),
+        "",
+    );
+    report::line(
+        "decode, whole path (child, pipe, chat, store, render)",
+        &format!("{:.1} tokens/s", report::median(&mut whole_speeds)),
+        "",
+    );
+    report::line(
+        "whole path ÷ bare loop, median of 7 rounds in turns",
+        &format!("{:.3}", report::median(&mut ratios)),
+        "≥ 0.97",
+    );
     Ok(())
 }

@@ -17,7 +17,12 @@ pub(crate) async fn measure(model: &Path, folder: &Path) -> anyhow::Result<()> {
     for turn in 0..TURNS {
         let text = (0..WORDS_PER_MESSAGE).map(|word| format!("word{turn}of{word}")).collect::<Vec<_>>().join(" ");
         let observed = whole.observe(|chat| Ok(chat.send(id, &text)?)).await?;
-        eprintln!("turn {}: first text after {}, {:?}", turn + 1, report::milliseconds(observed.first_text), observed.timings);
+        eprintln!(
+            "turn {}: first text after {}, {:?}",
+            turn + 1,
+            report::milliseconds(observed.first_text),
+            observed.timings
+        );
         last = Some(observed);
     }
     let Some(warm) = last else { anyhow::bail!("there are no turns") };
@@ -34,7 +39,10 @@ pub(crate) async fn measure(model: &Path, folder: &Path) -> anyhow::Result<()> {
         warm.timings
     );
     report::line(
-        &format!("first text of turn {TURNS}, {} of {} prompt tokens reused", warm.timings.reused_tokens, warm.timings.prompt_tokens),
+        &format!(
+            "first text of turn {TURNS}, {} of {} prompt tokens reused",
+            warm.timings.reused_tokens, warm.timings.prompt_tokens
+        ),
         &report::milliseconds(warm.first_text),
         "",
     );

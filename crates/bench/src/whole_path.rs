@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use engawa_chat::{
-    BranchedMessage, Chat, ChatConfig, ChatEvent, ConversationId, EngineProgram, LoadSettings, ModelState, SamplingName,
-    Timings,
+    BranchedMessage, Chat, ChatConfig, ChatEvent, ConversationId, EngineProgram, LoadSettings, ModelState,
+    SamplingName, Timings,
 };
 use engawa_markup::{Breaks, StreamRenderer};
 use tokio::sync::broadcast::Receiver;
@@ -69,7 +69,10 @@ impl WholePath {
     }
 
     /// Begins a reply and watches it, rendering as the window does.
-    pub(crate) async fn observe(&mut self, begin: impl FnOnce(&Chat) -> anyhow::Result<()>) -> anyhow::Result<Observed> {
+    pub(crate) async fn observe(
+        &mut self,
+        begin: impl FnOnce(&Chat) -> anyhow::Result<()>,
+    ) -> anyhow::Result<Observed> {
         // What happened before is not this reply's.
         self.events = self.chat.subscribe();
         let begun = Instant::now();

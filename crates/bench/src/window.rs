@@ -28,20 +28,18 @@ pub(crate) fn measure(folder: &Path) -> anyhow::Result<()> {
     for start in 0..=STARTS {
         let home = folder.join(format!("window-{start}"));
         let begun = Instant::now();
-        let app = App(
-            Command::new(&executable)
-                .arg(&model)
-                .env("DISPLAY", &screen.display)
-                .env_remove("WAYLAND_DISPLAY")
-                .env("ENGAWA_HOME", &home)
-                .env("DBUS_SESSION_BUS_ADDRESS", "disabled:")
-                .env("GSETTINGS_BACKEND", "memory")
-                .env("NO_AT_BRIDGE", "1")
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .context("while starting the window")?,
-        );
+        let app = App(Command::new(&executable)
+            .arg(&model)
+            .env("DISPLAY", &screen.display)
+            .env_remove("WAYLAND_DISPLAY")
+            .env("ENGAWA_HOME", &home)
+            .env("DBUS_SESSION_BUS_ADDRESS", "disabled:")
+            .env("GSETTINGS_BACKEND", "memory")
+            .env("NO_AT_BRIDGE", "1")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("while starting the window")?);
         wait_for_log(&home, USABLE, begun)?;
         let elapsed = begun.elapsed();
         if start > 0 {
@@ -49,8 +47,12 @@ pub(crate) fn measure(folder: &Path) -> anyhow::Result<()> {
         }
         if start == STARTS {
             wait_for_log(&home, "a model is ready", begun)?;
-            report::line("start to usable window, release build, median of 5", &format!("{:.0} ms", report::median(&mut starts)), "printed");
-            report_memory(app.0.id())?;
+            report::line(
+                "start to usable window, release build, median of 5",
+                &format!("{:.0} ms", report::median(&mut starts)),
+                "printed",
+            );
+            report_memory(app.0.id());
         }
     }
     Ok(())
@@ -80,21 +82,18 @@ impl Screen {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        match server {
-            Ok(server) => {
-                let socket = Path::new("/tmp/.X11-unix/X97");
-                let begun = Instant::now();
-                while !socket.exists() {
-                    anyhow::ensure!(begun.elapsed() < PATIENCE, "Xvfb does not start");
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                Ok(Self { display: display.to_owned(), _server: Some(App(server)) })
-            }
-            Err(_) => {
-                let display = std::env::var("DISPLAY").context("there is neither Xvfb nor a screen")?;
-                Ok(Self { display, _server: None })
-            }
+        let Ok(server) = server else {
+            let display = std::env::var("DISPLAY").context("there is neither Xvfb nor a screen")?;
+            return Ok(Self { display, _server: None });
+        };
+        let server = App(server);
+        let socket = Path::new("/tmp/.X11-unix/X97");
+        let begun = Instant::now();
+        while !socket.exists() {
+            anyhow::ensure!(begun.elapsed() < PATIENCE, "Xvfb does not start");
+            std::thread::sleep(Duration::from_millis(20));
         }
+        Ok(Self { display: display.to_owned(), _server: Some(server) })
     }
 }
 
@@ -111,8 +110,8 @@ fn wait_for_log(home: &Path, text: &str, begun: Instant) -> anyhow::Result<()> {
 }
 
 /// The proportional memory of a process and of those that it started: what is shared counts once, in parts.
-fn report_memory(root: u32) -> anyhow::Result<()> {
-    for process in processes_below(root)? {
+fn report_memory(root: u32) {
+    for process in processes_below(root) {
         let folder = Path::new("/proc").join(process.to_string());
         let rollup = std::fs::read_to_string(folder.join("smaps_rollup")).unwrap_or_default();
         let kilobytes = |name: &str| -> f64 {
@@ -126,14 +125,17 @@ fn report_memory(root: u32) -> anyhow::Result<()> {
         let name = if is_engine { "engine child (3 MB model)".to_owned() } else { program };
         report::line(
             &format!("memory of {name}"),
-            &format!("{:.0} MB proportional, {:.0} MB resident", kilobytes("Pss:") / 1024.0, kilobytes("Rss:") / 1024.0),
+            &format!(
+                "{:.0} MB proportional, {:.0} MB resident",
+                kilobytes("Pss:") / 1024.0,
+                kilobytes("Rss:") / 1024.0
+            ),
             "printed",
         );
     }
-    Ok(())
 }
 
-fn processes_below(root: u32) -> anyhow::Result<Vec<u32>> {
+fn processes_below(root: u32) -> Vec<u32> {
     let mut found = vec![root];
     let mut next = 0;
     while let Some(&process) = found.get(next) {
@@ -143,5 +145,5 @@ fn processes_below(root: u32) -> anyhow::Result<Vec<u32>> {
         }
         next += 1;
     }
-    Ok(found)
+    found
 }

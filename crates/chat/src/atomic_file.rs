@@ -16,7 +16,8 @@ pub fn write_atomically(path: &Path, contents: &[u8]) -> io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        let permissions = std::fs::metadata(path).map_or_else(|_| PermissionsExt::from_mode(0o644), |old| old.permissions());
+        let permissions =
+            std::fs::metadata(path).map_or_else(|_| PermissionsExt::from_mode(0o644), |old| old.permissions());
         file.as_file().set_permissions(permissions)?;
     }
     file.persist(path).map_err(|error| error.error)?;

@@ -65,8 +65,14 @@ mod tests {
 
     #[test]
     fn a_block_leaves_down_to_half_of_the_context() {
-        let turns =
-            [(Role::System, 10), (Role::User, 20), (Role::Assistant, 20), (Role::User, 20), (Role::Assistant, 20), (Role::User, 10)];
+        let turns = [
+            (Role::System, 10),
+            (Role::User, 20),
+            (Role::Assistant, 20),
+            (Role::User, 20),
+            (Role::Assistant, 20),
+            (Role::User, 10),
+        ];
         // 100 tokens: after four messages 20 are left; after two, 60 would be over half of 100.
         check(&turns, 100, 25, Some(4));
         check(&turns, 120, 25, Some(2));
@@ -85,6 +91,9 @@ mod tests {
 
     #[test]
     fn the_reply_gets_a_quarter_at_most() {
-        assert_eq!([reserve(4096, None), reserve(4096, Some(100)), reserve(1000, Some(5000)), reserve(2, None)], [512, 100, 250, 1]);
+        assert_eq!(
+            [reserve(4096, None), reserve(4096, Some(100)), reserve(1000, Some(5000)), reserve(2, None)],
+            [512, 100, 250, 1]
+        );
     }
 }

@@ -144,10 +144,12 @@ impl Chat {
         Ok(view)
     }
 
-    /// Tells the shells what lists show of a conversation now.
+    /// Tells the shells what lists show of a conversation now; nothing of one in the bin, which no list shows.
     pub(crate) fn announce(&self, id: ConversationId) -> Result<(), ChatError> {
-        let Conversation { title, character_id, updated_at, .. } = self.store().conversation(id)?;
-        self.emit(ChatEvent::ConversationChanged(ConversationSummary { id, title, character_id, updated_at }));
+        let Conversation { title, character_id, updated_at, deleted_at, .. } = self.store().conversation(id)?;
+        if deleted_at.is_none() {
+            self.emit(ChatEvent::ConversationChanged(ConversationSummary { id, title, character_id, updated_at }));
+        }
         Ok(())
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn build(character: Option<&Character>, messages: &[&Message], accept
 }
 
 /// A reply that failed before its first word says nothing.
-fn is_empty(message: &Message) -> bool {
+pub(crate) fn is_empty(message: &Message) -> bool {
     message.content.trim().is_empty() && message.reasoning.is_empty()
 }
 
@@ -66,7 +66,7 @@ fn instructions(character: &Character) -> String {
         text.push_str("\n\nExample:");
         for turn in conversation {
             let name = if turn.speaker == Speaker::User { PERSON } else { &character.card().data.name };
-            text.push_str("\n");
+            text.push('\n');
             text.push_str(name);
             text.push_str(": ");
             text.push_str(&turn.text);

@@ -4,5 +4,6 @@ mod draft;
 mod running;
 mod writer;
 
+pub(crate) use draft::Draft;
 pub(crate) use running::{RunningReplies, Slot};
 pub(crate) use writer::ReplyJob;

@@ -216,6 +216,11 @@ impl SamplingView {
     }
 
     /// What the engine gets.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "every value is within its setting's limits, which fit the types"
+    )]
     pub(crate) fn to_engine(&self) -> Sampling {
         let value = |name: SamplingName| self.0.get(&name).and_then(|setting| setting.value);
         let float = |name: SamplingName| value(name).or(name.default_value()).unwrap_or_default() as f32;

@@ -5,8 +5,8 @@ use engawa_store::{Conversation, ConversationId, Message, MessageId, NewMessage,
 
 use crate::chat::Chat;
 use crate::conversation::ConversationView;
-use crate::prompt::PERSON;
-use crate::reply::ReplyJob;
+use crate::prompt::{PERSON, is_empty};
+use crate::reply::{Draft, ReplyJob};
 use crate::sampling::{SamplingOverrides, SamplingView};
 use crate::{ChatError, ChatEvent};
 
@@ -39,7 +39,7 @@ impl Chat {
             parent = Some(self.add(&greeting)?.id);
         }
         let message = self.add(&self.spoken(id, parent, Role::User, text, None))?;
-        if self.store().set_title_if_default(id, &title_from(text))? {
+        if conversation.title.is_empty() && self.store().set_title_if_default(id, &title_from(text))? {
             self.announce(id)?;
         }
         self.begin_reply(slot, &conversation, message.id)
@@ -90,17 +90,21 @@ impl Chat {
     /// # Errors
     /// As for [`Chat::send`], and [`ChatError::NotAReply`].
     pub fn continue_reply(&self, id: ConversationId, message: MessageId) -> Result<(), ChatError> {
+        // First, so that what is read is what the reply before it wrote to its end.
+        let slot = self.reserve(id)?;
         let reply = self.message_of(id, message)?;
         let conversation = self.store().conversation(id)?;
         if reply.role != Role::Assistant || conversation.active_leaf != Some(message) || reply.parent_id.is_none() {
             return Err(ChatError::NotAReply);
         }
         self.shared.models.check_available()?;
-        let slot = self.reserve(id)?;
         self.store().resume_message(message)?;
         self.announce_message(id, message)?;
         let sampling = self.sampling_of(&conversation).to_engine();
-        slot.start(self, ReplyJob { message, written: Some((reply.content, reply.reasoning)), sampling });
+        // A reply without a word is not in the prompt: there is nothing to go on from.
+        let is_begun = !is_empty(&reply);
+        let written = is_begun.then(|| Draft::continued(reply.content, reply.reasoning, reply.reasoning_ms));
+        slot.start(self, ReplyJob { message, written, sampling });
         Ok(())
     }
 

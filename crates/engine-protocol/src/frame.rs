@@ -80,8 +80,8 @@ mod tests {
             Err(ProtocolError::TooLarge { length: 402, limit: 64 })
         ));
         assert!(bytes.is_empty(), "a refused frame must not leave half of itself in the pipe");
-        let mut announced = u32::MAX.to_le_bytes().as_slice();
-        assert!(matches!(read_frame::<String>(&mut announced, 64), Err(ProtocolError::TooLarge { .. })));
+        let announced = u32::MAX.to_le_bytes();
+        assert!(matches!(read_frame::<String>(&mut announced.as_slice(), 64), Err(ProtocolError::TooLarge { .. })));
     }
 
     #[test]

@@ -80,7 +80,7 @@ pub enum FlashAttention {
 /// A loaded model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ModelInfo {
-    /// llama.cpp's one-line description, e.g. "qwen2 7B Q4_K - Medium".
+    /// llama.cpp's one-line description, e.g. `qwen2 7B Q4_K - Medium`.
     pub description: String,
     /// As the file names it.
     pub architecture: String,

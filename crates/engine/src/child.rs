@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::Stdin;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 
@@ -14,7 +13,7 @@ use llama_cpp_2::LlamaBackendDeviceType;
 use llama_cpp_2::llama_backend::LlamaBackend;
 
 use crate::inference::Inference;
-use crate::llama::route_logs_to_stderr;
+use crate::llama::{c_path, route_logs_to_stderr};
 use crate::load::{Loaded, load_weights, prepare};
 use crate::outbox::Outbox;
 use crate::sequence::Sequence;
@@ -201,23 +200,12 @@ pub(crate) fn gpu_names() -> Vec<String> {
 /// Loads ggml's back ends from the folder next to the executable, and from nowhere else.
 fn load_backends() {
     let folder = std::env::current_exe().ok().and_then(|path| path.parent().map(|folder| folder.join("backends")));
-    let Some(path) = folder.as_ref().and_then(c_path) else {
+    let Some(path) = folder.as_deref().and_then(c_path) else {
         eprintln!("engine: the folder of the back ends can't be named");
         return;
     };
     // SAFETY: `path` is NUL-terminated.
     unsafe { llama_cpp_sys_2::ggml_backend_load_all_from_path(path.as_ptr()) }
-}
-
-#[cfg(unix)]
-fn c_path(path: &PathBuf) -> Option<std::ffi::CString> {
-    use std::os::unix::ffi::OsStrExt;
-    std::ffi::CString::new(path.as_os_str().as_bytes()).ok()
-}
-
-#[cfg(not(unix))]
-fn c_path(path: &PathBuf) -> Option<std::ffi::CString> {
-    std::ffi::CString::new(path.to_str()?).ok()
 }
 
 /// Moves the pipe to the app away from file descriptor 1, which C++ code prints to; that goes to standard error then.

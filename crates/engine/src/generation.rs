@@ -55,7 +55,8 @@ impl<'model> Generation<'model> {
         let seed = sampling.seed.unwrap_or_else(random_seed);
         let sampler = make_sampler(model, &sampling, context, seed, context_tokens)?;
         let Prompt { applied, written, .. } = prompt;
-        let parser = make_parser(applied, written).map_err(|error| GenerateError::TemplateRefused { reason: error.0 })?;
+        let parser =
+            make_parser(applied, written).map_err(|error| GenerateError::TemplateRefused { reason: error.0 })?;
         let preserved = applied.preserved_tokens.iter().filter_map(|text| single_token(vocabulary, text)).collect();
         let stream = TextStream::new(stops.into_iter().chain(applied.additional_stops.iter().cloned()));
         Ok(Self { id, model, sampler, sampling, seed, stream, parser, preserved, timings, arrived, first_token: None })
@@ -103,7 +104,8 @@ impl<'model> Generation<'model> {
             let delta = self.parser.push(&emitted.text, true)?;
             return Ok((Written::StopText, self.event(delta)));
         }
-        let delta = if emitted.text.is_empty() { ReplyDelta::default() } else { self.parser.push(&emitted.text, false)? };
+        let delta =
+            if emitted.text.is_empty() { ReplyDelta::default() } else { self.parser.push(&emitted.text, false)? };
         Ok((Written::Token(token), self.event(delta)))
     }
 

@@ -100,7 +100,8 @@ impl Inference<'_, '_> {
             EngineRequest::Cancel { id } => {
                 if let Some(index) = self.waiting.iter().position(|request| request.id == id) {
                     self.waiting.remove(index);
-                    let event = EngineEvent::Finished { id, reason: FinishReason::Cancelled, timings: Timings::default() };
+                    let event =
+                        EngineEvent::Finished { id, reason: FinishReason::Cancelled, timings: Timings::default() };
                     self.outbox.send(&event);
                 }
             }
@@ -189,11 +190,21 @@ impl Inference<'_, '_> {
     fn check_size(&self, prompt_tokens: usize) -> Result<(), GenerateError> {
         let context_size = self.context.size();
         let prompt_tokens = u32::try_from(prompt_tokens).unwrap_or(u32::MAX);
-        if prompt_tokens < context_size { Ok(()) } else { Err(GenerateError::ContextTooSmall { prompt_tokens, context_size }) }
+        if prompt_tokens < context_size {
+            Ok(())
+        } else {
+            Err(GenerateError::ContextTooSmall { prompt_tokens, context_size })
+        }
     }
 
     /// Brings the prompt into the context, reusing what is there.
-    fn prefill(&mut self, id: RequestId, prompt: Vec<Token>, sampling: &mut Sampling, timings: &mut Timings) -> Result<(), Stop> {
+    fn prefill(
+        &mut self,
+        id: RequestId,
+        prompt: Vec<Token>,
+        sampling: &mut Sampling,
+        timings: &mut Timings,
+    ) -> Result<(), Stop> {
         let continuation = self.sequence.continuation(self.model.vocabulary(), prompt);
         self.sequence.truncate(&mut self.context, continuation.keep);
         let total = u32::try_from(continuation.tokens.len()).unwrap_or(u32::MAX);
@@ -259,7 +270,12 @@ impl Inference<'_, '_> {
     }
 
     /// Brings a chosen token into the context; gives the reason if the reply can't go on.
-    fn append(&mut self, id: RequestId, generation: &mut Generation<'_>, token: Token) -> Result<Option<FinishReason>, Stop> {
+    fn append(
+        &mut self,
+        id: RequestId,
+        generation: &mut Generation<'_>,
+        token: Token,
+    ) -> Result<Option<FinishReason>, Stop> {
         if self.sequence.len() >= self.context.size() as usize {
             return Ok(Some(FinishReason::ContextFull));
         }

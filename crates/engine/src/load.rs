@@ -12,7 +12,8 @@ use engawa_engine_protocol::{
 
 use crate::child::Signals;
 use crate::llama::{
-    Context, ContextSettings, LlamaError, LoadOutcome, Model, ModelSettings, Templates, capture_errors, host_memory, take_errors,
+    Context, ContextSettings, LlamaError, LoadOutcome, Model, ModelSettings, Templates, capture_errors, host_memory,
+    take_errors,
 };
 use crate::outbox::Outbox;
 use crate::prompt::{MarkerGuard, build_prompt};
@@ -50,7 +51,9 @@ pub(crate) fn load_weights(request: &LoadRequest, signals: &Signals, outbox: &mu
     let lines = take_errors();
     match outcome {
         LoadOutcome::Loaded(model) if model.can_generate() => Ok(model),
-        LoadOutcome::Loaded(_) => Err(LoadError::Refused { reason: "this model can't write text (an encoder or embedding model)".into() }),
+        LoadOutcome::Loaded(_) => {
+            Err(LoadError::Refused { reason: "this model can't write text (an encoder or embedding model)".into() })
+        }
         LoadOutcome::Cancelled => Err(LoadError::Cancelled),
         LoadOutcome::Refused => Err(refusal(&lines)),
     }
@@ -126,8 +129,9 @@ fn needed_memory(request: &LoadRequest) -> Result<u64, LlamaError> {
         return measure(n_ctx);
     }
     let (half, whole) = (measure(MEASURED / 2)?, measure(MEASURED)?);
-    let per_token = whole.saturating_sub(half) as f64 / f64::from(MEASURED / 2);
-    Ok(whole.saturating_add((per_token * f64::from(n_ctx - MEASURED)) as u64))
+    let step = whole.saturating_sub(half);
+    let steps = u64::from(n_ctx - MEASURED).div_ceil(u64::from(MEASURED / 2));
+    Ok(whole.saturating_add(step.saturating_mul(steps)))
 }
 
 /// Bytes that can be allocated now, by the machine and by the group of processes this one is in.
@@ -148,14 +152,16 @@ fn thread_count(asked: u32) -> u32 {
     if asked > 0 {
         return asked.min(512);
     }
-    let cores = sysinfo::System::physical_core_count().unwrap_or_else(|_| {
-        std::thread::available_parallelism().map_or(1, Into::into)
-    });
+    let cores = sysinfo::System::physical_core_count()
+        .unwrap_or_else(|_| std::thread::available_parallelism().map_or(1, Into::into));
     u32::try_from(cores.saturating_sub(1).max(1)).unwrap_or(1)
 }
 
 /// The file's template if it can hold a plain conversation, else ChatML.
-fn choose_template<'model>(model: &'model Model, guard: &MarkerGuard) -> Result<(Templates<'model>, TemplateInfo), LoadError> {
+fn choose_template<'model>(
+    model: &'model Model,
+    guard: &MarkerGuard,
+) -> Result<(Templates<'model>, TemplateInfo), LoadError> {
     let refused = |error: LlamaError| LoadError::Refused { reason: error.0 };
     let greeting = [message(Role::Assistant), message(Role::User)];
     let question = [message(Role::User)];
@@ -174,7 +180,8 @@ fn choose_template<'model>(model: &'model Model, guard: &MarkerGuard) -> Result<
         return Ok((templates, template));
     }
     let templates = Templates::chatml(model).map_err(refused)?;
-    let template = TemplateInfo { source: TemplateSource::ChatMl, accepts_assistant_first: true, supports_thinking: false };
+    let template =
+        TemplateInfo { source: TemplateSource::ChatMl, accepts_assistant_first: true, supports_thinking: false };
     Ok((templates, template))
 }
 
@@ -182,7 +189,13 @@ fn message(role: Role) -> PromptMessage {
     PromptMessage { role, content: "hello".into(), reasoning: String::new() }
 }
 
-fn describe(model: &Model, context: &Context<'_>, settings: &LoadSettings, n_threads: u32, template: TemplateInfo) -> ModelInfo {
+fn describe(
+    model: &Model,
+    context: &Context<'_>,
+    settings: &LoadSettings,
+    n_threads: u32,
+    template: TemplateInfo,
+) -> ModelInfo {
     // The output layer counts as one that can be put on a GPU.
     let n_layer = model.layer_count() + 1;
     let devices = crate::child::gpu_names();

@@ -105,8 +105,14 @@ pub(crate) fn build_prompt(
 ) -> Result<Prompt, GenerateError> {
     let break_character = BREAKS
         .into_iter()
-        .find(|&candidate| messages.iter().all(|message| !message.content.contains(candidate) && !message.reasoning.contains(candidate)))
-        .ok_or_else(|| GenerateError::Tokenize { reason: "the text uses every character reserved for marking".into() })?;
+        .find(|&candidate| {
+            messages
+                .iter()
+                .all(|message| !message.content.contains(candidate) && !message.reasoning.contains(candidate))
+        })
+        .ok_or_else(|| GenerateError::Tokenize {
+            reason: "the text uses every character reserved for marking".into(),
+        })?;
     let (turns, begun) = match (continue_final, messages.split_last()) {
         (ContinueFinal::LastMessage, Some((last, turns))) => (turns, Some(last)),
         _ => (messages, None),
@@ -150,7 +156,10 @@ fn written_text(applied: &AppliedTemplate, message: &PromptMessage) -> String {
 ///
 /// # Errors
 /// [`GenerateError::Tokenize`].
-pub(crate) fn count_messages(vocabulary: Vocabulary<'_>, messages: &[PromptMessage]) -> Result<Vec<u32>, GenerateError> {
+pub(crate) fn count_messages(
+    vocabulary: Vocabulary<'_>,
+    messages: &[PromptMessage],
+) -> Result<Vec<u32>, GenerateError> {
     messages
         .iter()
         .map(|message| {
@@ -165,11 +174,7 @@ fn tokenize_error(error: LlamaError) -> GenerateError {
     GenerateError::Tokenize { reason: error.0 }
 }
 
-fn template_request(
-    guard: &MarkerGuard,
-    messages: &[PromptMessage],
-    break_character: char,
-) -> serde_json::Value {
+fn template_request(guard: &MarkerGuard, messages: &[PromptMessage], break_character: char) -> serde_json::Value {
     let messages: Vec<_> = messages
         .iter()
         .map(|message| {

@@ -85,7 +85,12 @@ fn continuation(cache: &[Token], prompt: Vec<Token>, vocabulary: &impl TokenText
 }
 
 /// Walks on behind the first difference for as long as the texts are equal, and cuts the rest of the prompt anew.
-fn continue_by_text(cache: &[Token], prompt: &[Token], equal: usize, vocabulary: &impl TokenText) -> Option<Continuation> {
+fn continue_by_text(
+    cache: &[Token],
+    prompt: &[Token],
+    equal: usize,
+    vocabulary: &impl TokenText,
+) -> Option<Continuation> {
     let mut keep = equal;
     let mut next = equal;
     // What the prompt's tokens up to `next` have beyond the cache's tokens up to `keep`.
@@ -158,7 +163,8 @@ mod tests {
             let mut rest = std::str::from_utf8(text).ok()?;
             let mut tokens = Vec::new();
             while !rest.is_empty() {
-                let (token, word) = self.0.iter().filter(|(_, word)| rest.starts_with(word)).max_by_key(|(_, word)| word.len())?;
+                let (token, word) =
+                    self.0.iter().filter(|(_, word)| rest.starts_with(word)).max_by_key(|(_, word)| word.len())?;
                 tokens.push(*token);
                 rest = &rest[word.len()..];
             }

@@ -80,13 +80,17 @@ impl TextStream {
 }
 
 fn push_text(target: &mut String, text: &str) {
-    target.extend(text.chars().map(|character| if character == '\0' { char::REPLACEMENT_CHARACTER } else { character }));
+    target
+        .extend(text.chars().map(|character| if character == '\0' { char::REPLACEMENT_CHARACTER } else { character }));
 }
 
 /// The length of the longest end of `text` that is a start of `stop`, in bytes.
 fn overlap(text: &str, stop: &str) -> usize {
     let longest = stop.len().min(text.len());
-    (1..=longest).rev().find(|&length| text.as_bytes().ends_with(&stop.as_bytes()[..length]) && stop.is_char_boundary(length)).unwrap_or(0)
+    (1..=longest)
+        .rev()
+        .find(|&length| text.as_bytes().ends_with(&stop.as_bytes()[..length]) && stop.is_char_boundary(length))
+        .unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -117,15 +121,24 @@ mod tests {
 
     #[test]
     fn broken_bytes_become_replacement_characters() {
-        assert_eq!(stream(&[], &[b"a\xff", b"b\0", b"\xe7\xb8"]), (vec!["a\u{fffd}".into(), "b\u{fffd}".into(), String::new()], false, "\u{fffd}".into()));
+        assert_eq!(
+            stream(&[], &[b"a\xff", b"b\0", b"\xe7\xb8"]),
+            (vec!["a\u{fffd}".into(), "b\u{fffd}".into(), String::new()], false, "\u{fffd}".into())
+        );
         assert_eq!(stream(&[], &[b"\xe7", b"a"]).0, ["", "\u{fffd}a"]);
     }
 
     #[test]
     fn a_stop_text_is_found_across_tokens_and_never_shown() {
-        assert_eq!(stream(&["STOP"], &[b"one ST", b"O", b"P two"]), (vec!["one ".into(), String::new(), String::new()], true, String::new()));
+        assert_eq!(
+            stream(&["STOP"], &[b"one ST", b"O", b"P two"]),
+            (vec!["one ".into(), String::new(), String::new()], true, String::new())
+        );
         assert_eq!(stream(&["STOP"], &[b"one ST", b"AY"]), (vec!["one ".into(), "STAY".into()], false, String::new()));
-        assert_eq!(stream(&["。終", "。了"], &["はい。".as_bytes(), "了".as_bytes()]), (vec!["はい".into(), String::new()], true, String::new()));
+        assert_eq!(
+            stream(&["。終", "。了"], &["はい。".as_bytes(), "了".as_bytes()]),
+            (vec!["はい".into(), String::new()], true, String::new())
+        );
     }
 
     #[test]

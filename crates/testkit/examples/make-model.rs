@@ -3,8 +3,10 @@
 //! `cargo run -p engawa-testkit --example make-model -- tiny|half-q8 OUT.gguf`
 //! `cargo run -p engawa-testkit --example make-model -- scripted SCRIPT.json OUT.gguf`
 //!
-//! A script: `{"default": "text", "rules": [{"trigger": "word", "reply": "text", "endless": false}], "split_utf8": false,
+//! A script: `{"name": "Scripted", "default": "text", "rules": [{"trigger": "word", "reply": "text", "endless": false}], "split_utf8": false,
 //! "last_message_only": false, "padding_layers": 0, "padding_length": 8192}`; all but the default may be left out.
+
+#![expect(clippy::print_stdout, reason = "it talks to a person at a terminal")]
 
 use std::path::Path;
 
@@ -14,6 +16,8 @@ use engawa_testkit::{RandomModel, Scope, ScriptedModel};
 #[derive(serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Script {
+    #[serde(default = "default_name")]
+    name: String,
     default: String,
     #[serde(default)]
     rules: Vec<Rule>,
@@ -36,6 +40,10 @@ struct Rule {
     endless: bool,
 }
 
+fn default_name() -> String {
+    "Scripted".to_owned()
+}
+
 fn default_padding_length() -> u32 {
     8192
 }
@@ -56,9 +64,13 @@ fn make_scripted(script: &Path, out: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(script).with_context(|| format!("while reading {}", script.display()))?;
     let script: Script = serde_json::from_str(&text).with_context(|| format!("while reading {}", script.display()))?;
     let scope = if script.last_message_only { Scope::LastMessage } else { Scope::Conversation };
-    let mut model = ScriptedModel::new(script.default).scope(scope).split_utf8(script.split_utf8);
+    let mut model = ScriptedModel::new(script.default).name(script.name).scope(scope).split_utf8(script.split_utf8);
     for rule in script.rules {
-        model = if rule.endless { model.endless_rule(rule.trigger, rule.reply) } else { model.rule(rule.trigger, rule.reply) };
+        model = if rule.endless {
+            model.endless_rule(rule.trigger, rule.reply)
+        } else {
+            model.rule(rule.trigger, rule.reply)
+        };
     }
     if script.padding_layers > 0 {
         model = model.padding_layers(script.padding_layers, script.padding_length);

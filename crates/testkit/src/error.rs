@@ -6,26 +6,44 @@ pub enum TestkitError {
     /// The file could not be written.
     #[error("could not write {path}")]
     Io {
+        /// The file.
         path: PathBuf,
+        /// What the system said.
         #[source]
         source: std::io::Error,
     },
 
     /// The sizes asked for do not make a model.
     #[error("the shape does not make a model: {what}")]
-    Shape { what: String },
+    Shape {
+        /// What does not fit.
+        what: String,
+    },
 
     /// A trigger cannot become a token of its own.
     #[error("the trigger {trigger:?} cannot be used: {why}")]
-    Trigger { trigger: String, why: &'static str },
+    Trigger {
+        /// The word.
+        trigger: String,
+        /// What stands against it.
+        why: &'static str,
+    },
 
     /// A scripted model has no room for so much text.
     #[error("the replies need {needed} distinct pieces, and {limit} is the limit")]
-    TooLong { needed: usize, limit: usize },
+    TooLong {
+        /// The pieces of all replies.
+        needed: usize,
+        /// The most that a model can hold.
+        limit: usize,
+    },
 
     /// Two replies hold the same short text with different words after it.
     #[error("the text {text:?} is too short to be told from where it also occurs")]
-    Repeated { text: String },
+    Repeated {
+        /// The text as the vocabulary spells it.
+        text: String,
+    },
 }
 
 impl TestkitError {

@@ -2,9 +2,9 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
+use crate::TestkitError;
 use crate::random_model::RandomModel;
 use crate::template::Template;
-use crate::TestkitError;
 
 /// A way in which a model file can be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,7 +70,9 @@ impl Fault {
         match self {
             Self::UnknownArchitecture => return model.architecture_name("engawa-unheard-of").write(path),
             Self::NoTemplate => return model.template(Template::Absent).write(path),
-            Self::BrokenTemplate => return model.template(Template::Custom("{% for m in %}{{ m".to_owned())).write(path),
+            Self::BrokenTemplate => {
+                return model.template(Template::Custom("{% for m in %}{{ m".to_owned())).write(path);
+            }
             Self::HtmlPage | Self::Empty => {}
             _ => model.write(path)?,
         }
@@ -79,7 +81,10 @@ impl Fault {
 
     fn damage(self, path: &Path) -> std::io::Result<()> {
         if self == Self::HtmlPage {
-            return fs::write(path, "<!doctype html>\n<html><head><title>Sign in</title></head><body>Please sign in.</body></html>\n");
+            return fs::write(
+                path,
+                "<!doctype html>\n<html><head><title>Sign in</title></head><body>Please sign in.</body></html>\n",
+            );
         }
         if self == Self::Empty {
             return fs::write(path, b"");

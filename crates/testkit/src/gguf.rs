@@ -6,7 +6,7 @@ mod tensor;
 mod value;
 mod writer;
 
-pub use tensor::{Pattern, Source, TensorType};
+pub use tensor::{FillRow, Pattern, Source, TensorType};
 pub use value::Value;
 pub use writer::Writer;
 

@@ -3,8 +3,14 @@
 //! A development dependency only. It must not know llama.cpp: the files it writes are read by whatever is under test.
 
 #![forbid(unsafe_code)]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "the sizes of test models are small, and the formats fix the widths of their numbers"
+)]
 
 pub mod gguf;
+pub mod scripted_engine;
 pub mod tokenizer;
 
 mod error;

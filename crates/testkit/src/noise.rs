@@ -32,7 +32,10 @@ impl Noise {
         result
     }
 
-    /// Returns a number in `0..end`; `end` must not be zero.
+    /// Returns a number in `0..end`.
+    ///
+    /// # Panics
+    /// If `end` is zero.
     pub fn below(&mut self, end: usize) -> usize {
         assert!(end > 0, "there is no number below zero");
         // The bias of the remainder is far below what a test could notice.

@@ -1,11 +1,11 @@
 use std::path::Path;
 use std::rc::Rc;
 
+use crate::TestkitError;
 use crate::gguf::{Pattern, Source, TensorType, Writer};
 use crate::noise::Noise;
 use crate::template::Template;
 use crate::tokenizer::Tokenizer;
-use crate::TestkitError;
 
 /// Above this number of values a tensor repeats a pattern: a model for benchmarks is made in seconds.
 const PATTERN_FROM: u64 = 4 << 20;
@@ -13,6 +13,7 @@ const PATTERN_FROM: u64 = 4 << 20;
 /// The architectures whose tensors are known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Architecture {
+    /// The tensors of Llama and Mistral.
     Llama,
     /// Like llama, with biases at query, key and value.
     Qwen2,
@@ -87,7 +88,7 @@ impl RandomModel {
         Self::default()
     }
 
-    /// Starts from the shape of Qwen2.5 0.5B in Q8_0: 494 million parameters, 0.53 GB, for benchmarks.
+    /// Starts from the shape of Qwen2.5 0.5B in [`TensorType::Q8_0`]: 494 million parameters, 0.53 GB, for benchmarks.
     #[must_use]
     pub fn half_billion() -> Self {
         Self::new()
@@ -157,7 +158,8 @@ impl RandomModel {
         self.describe(&mut writer);
         tokenizer.describe(&mut writer);
         self.template.describe(&mut writer);
-        Weights { model: self, writer: &mut writer, noise: Noise::new(self.seed), pattern: None }.add(tokenizer.len() as u64);
+        Weights { model: self, writer: &mut writer, noise: Noise::new(self.seed), pattern: None }
+            .add(tokenizer.len() as u64);
         writer.write(path)
     }
 
@@ -241,7 +243,8 @@ impl Weights<'_> {
         let whole_blocks = row_length.is_multiple_of(tensor_type.block_length() as u64);
         let source = if whole_blocks && row_length * rows >= PATTERN_FROM {
             let dimension = self.model.dimension as f32;
-            let pattern = self.pattern.get_or_insert_with(|| Rc::new(Pattern::normal(tensor_type, 1.0 / dimension.sqrt(), seed)));
+            let pattern =
+                self.pattern.get_or_insert_with(|| Rc::new(Pattern::normal(tensor_type, 1.0 / dimension.sqrt(), seed)));
             Source::Pattern { pattern: Rc::clone(pattern), seed }
         } else {
             let mut noise = Noise::new(seed);

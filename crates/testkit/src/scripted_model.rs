@@ -22,9 +22,9 @@ mod weights;
 
 use std::path::Path;
 
+use crate::TestkitError;
 use crate::gguf::Writer;
 use crate::template::Template;
-use crate::TestkitError;
 use plan::{Ending, Plan, Rule};
 
 /// How far back a trigger counts.
@@ -177,7 +177,7 @@ impl ScriptedModel {
         plan.tokenizer.describe(&mut writer);
         self.template.describe(&mut writer);
         writer.set("llama.context_length", self.context_length);
-        weights::add(&mut writer, plan, self);
+        weights::add(&mut writer, &plan, self);
         writer.write(path)?;
         Ok(summary)
     }

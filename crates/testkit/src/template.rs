@@ -1,6 +1,6 @@
 use crate::gguf::Writer;
 
-/// A chat template in the manner of ChatML, with tools and thinking; message texts are printed as they are.
+/// A chat template with messages between `<|im_start|>` and `<|im_end|>`, with tools and thinking; message texts are printed as they are.
 pub const CHATML: &str = include_str!("template.jinja");
 
 /// The chat template that a model carries.

@@ -157,6 +157,9 @@ impl Tokenizer {
     }
 
     /// Writes the vocabulary into the metadata; a reply ends with [`MESSAGE_END`].
+    ///
+    /// # Panics
+    /// Never: training adds the tokens that are looked up.
     pub fn describe(&self, writer: &mut Writer) {
         let id = |text| self.id(text).expect("training adds the control tokens");
         writer

@@ -13,7 +13,6 @@ pub(crate) async fn open_link(url: String) -> Result<(), UiError> {
     if !SCHEMES.contains(&url.scheme()) {
         return Err(refused());
     }
-    open::that_detached(url.as_str()).map_err(|error| {
-        UiError::new("unexpected", "The browser could not be started.").with_report(error)
-    })
+    open::that_detached(url.as_str())
+        .map_err(|error| UiError::new("unexpected", "The browser could not be started.").with_report(error))
 }

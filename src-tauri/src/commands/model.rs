@@ -12,7 +12,10 @@ use crate::wire::{LoadSettings, ModelCard, UiError};
 const GGUF: FileKind = FileKind { name: "GGUF", endings: &["gguf", "GGUF"] };
 
 #[tauri::command]
-pub(crate) async fn pick_model(window: WebviewWindow, desktop: State<'_, Desktop>) -> Result<Option<ModelCard>, UiError> {
+pub(crate) async fn pick_model(
+    window: WebviewWindow,
+    desktop: State<'_, Desktop>,
+) -> Result<Option<ModelCard>, UiError> {
     let Some(path) = dialogs::pick_file(&window, &desktop, "Open a model", GGUF).await? else { return Ok(None) };
     Ok(Some(ModelCard::from(desktop.chat.inspect_model(&path).await?)))
 }
@@ -23,7 +26,11 @@ pub(crate) async fn inspect_model(desktop: State<'_, Desktop>, path: PathBuf) ->
 }
 
 #[tauri::command]
-pub(crate) async fn load_model(desktop: State<'_, Desktop>, path: PathBuf, settings: LoadSettings) -> Result<(), UiError> {
+pub(crate) async fn load_model(
+    desktop: State<'_, Desktop>,
+    path: PathBuf,
+    settings: LoadSettings,
+) -> Result<(), UiError> {
     Ok(desktop.chat.load_model(&path, settings.into()).await?)
 }
 

@@ -15,6 +15,7 @@ pub(crate) async fn set_sampling(
     reset: bool,
 ) -> Result<Sampling, UiError> {
     let id = parse_id(&id)?;
-    let view = if reset { desktop.chat.reset_sampling(id, name)? } else { desktop.chat.set_sampling(id, name, value)? };
+    let view =
+        if reset { desktop.chat.reset_sampling(id, name)? } else { desktop.chat.set_sampling(id, name, value)? };
     Ok(sampling(&view))
 }

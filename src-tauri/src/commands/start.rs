@@ -10,7 +10,11 @@ use crate::events;
 use crate::wire::{Characters, Event, Notice, StartState, UiError};
 
 #[tauri::command]
-pub(crate) async fn subscribe(app: AppHandle, desktop: State<'_, Desktop>, channel: Channel<Vec<Event>>) -> Result<(), UiError> {
+pub(crate) async fn subscribe(
+    app: AppHandle,
+    desktop: State<'_, Desktop>,
+    channel: Channel<Vec<Event>>,
+) -> Result<(), UiError> {
     let events = desktop.chat.subscribe();
     desktop.replace_events(tauri::async_runtime::spawn(events::forward(app.clone(), events, channel)));
     Ok(())
@@ -28,6 +32,7 @@ pub(crate) async fn start(desktop: State<'_, Desktop>) -> Result<StartState, UiE
         demo_available: desktop.arguments.demo.is_some(),
         notices: notices(&desktop),
     };
+    tracing::info!("the window is usable");
     // The window is up: now the model may take the machine's time.
     if !desktop.first_model_loaded.swap(true, Ordering::AcqRel) {
         load_first_model(&desktop);
@@ -52,8 +57,11 @@ fn notices(desktop: &Desktop) -> Vec<Notice> {
         notices.push(Notice::warning("store", error));
     }
     for problem in desktop.chat.character_problems() {
-        let error = UiError::new("character_damaged", "A character file could not be read.")
-            .with_report(format!("{}: {}", problem.path.display(), problem.error));
+        let error = UiError::new("character_damaged", "A character file could not be read.").with_report(format!(
+            "{}: {}",
+            problem.path.display(),
+            problem.error
+        ));
         notices.push(Notice::warning(format!("character {}", problem.path.display()), error));
     }
     notices

@@ -101,14 +101,17 @@ impl From<LoadError> for UiError {
             LoadError::NotFound => Self::new("model_not_found", message),
             LoadError::NoPermission => Self::new("model_no_permission", message),
             LoadError::NotGguf => Self::new("not_gguf", message),
-            LoadError::UnknownArchitecture { architecture } => {
-                Self::new("unknown_architecture", message.clone()).with_value("architecture", architecture).with_report(message)
-            }
+            LoadError::UnknownArchitecture { architecture } => Self::new("unknown_architecture", message.clone())
+                .with_value("architecture", architecture)
+                .with_report(message),
             LoadError::NotEnoughMemory { needed, available } => {
-                Self::new("not_enough_memory", message).with_value("needed", needed).with_value("available", available)
+                let error = Self::new("not_enough_memory", message).with_value("available", available);
+                if let Some(needed) = needed { error.with_value("needed", needed) } else { error }
             }
             LoadError::Cancelled => Self::new("load_cancelled", message),
-            LoadError::Refused { reason } => Self::new("load_failed", "The model could not be loaded.").with_report(reason),
+            LoadError::Refused { reason } => {
+                Self::new("load_failed", "The model could not be loaded.").with_report(reason)
+            }
         }
     }
 }

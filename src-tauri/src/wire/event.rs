@@ -7,10 +7,22 @@ use super::{ContextUse, ConversationSummary, Message, ModelState, UiError};
 #[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub(crate) enum Event {
-    ConversationChanged { conversation: ConversationSummary },
-    ConversationRemoved { conversation_id: String },
-    MessageAdded { conversation_id: String, message: Message },
-    PromptProgress { conversation_id: String, message_id: String, processed: u32, total: u32 },
+    ConversationChanged {
+        conversation: ConversationSummary,
+    },
+    ConversationRemoved {
+        conversation_id: String,
+    },
+    MessageAdded {
+        conversation_id: String,
+        message: Message,
+    },
+    PromptProgress {
+        conversation_id: String,
+        message_id: String,
+        processed: u32,
+        total: u32,
+    },
     ReplyText {
         conversation_id: String,
         message_id: String,
@@ -19,11 +31,26 @@ pub(crate) enum Event {
         reasoning: String,
         generated_tokens: u32,
     },
-    ReplyFinished { conversation_id: String, message: Message, context: Option<ContextUse> },
-    SamplingApplied { conversation_id: String, message_id: String, from_token: u32 },
-    ContextTrimmed { conversation_id: String, first_in_context: String },
-    ModelState { model: ModelState },
-    Notice { notice: Notice },
+    ReplyFinished {
+        conversation_id: String,
+        message: Message,
+        context: Option<ContextUse>,
+    },
+    SamplingApplied {
+        conversation_id: String,
+        message_id: String,
+        from_token: u32,
+    },
+    ContextTrimmed {
+        conversation_id: String,
+        first_in_context: String,
+    },
+    ModelState {
+        model: ModelState,
+    },
+    Notice {
+        notice: Notice,
+    },
 }
 
 #[derive(Debug, Serialize)]

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use engawa_engine_client::protocol::{LoadError, LoadRequest, LoadSettings};
 use engawa_engine_client::{Engine, EngineProgram, ExitCause, LoadEvent};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use super::state::{LoadedModel, LoadingModel, ModelCard, ModelError, ModelState};
 use crate::{ChatError, ChatEvent};
@@ -21,8 +22,11 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 /// The model and its engine.
 pub(crate) struct Models {
     program: EngineProgram,
+    /// Changes only while `inner` is locked, so that it and the engine belong together there.
     state: watch::Sender<ModelState>,
     inner: Mutex<Inner>,
+    /// Taken while an engine's process is there: two models at a time may not fit the memory.
+    seat: tokio::sync::Mutex<()>,
     events: tokio::sync::broadcast::Sender<ChatEvent>,
 }
 
@@ -31,6 +35,8 @@ struct Inner {
     /// Counts the loads, so that a late answer to an older one is recognised.
     load: u64,
     engine: Option<Arc<Engine>>,
+    /// The load that has no engine yet.
+    starting: Option<AbortHandle>,
     /// What to load again after a crash.
     last: Option<ModelCard>,
     /// When engines ended by themselves, the latest last.
@@ -45,7 +51,13 @@ pub(crate) struct Answering {
 
 impl Models {
     pub(crate) fn new(program: EngineProgram, events: tokio::sync::broadcast::Sender<ChatEvent>) -> Self {
-        Self { program, state: watch::Sender::new(ModelState::None), inner: Mutex::default(), events }
+        Self {
+            program,
+            state: watch::Sender::new(ModelState::None),
+            inner: Mutex::default(),
+            seat: tokio::sync::Mutex::default(),
+            events,
+        }
     }
 
     pub(crate) fn state(&self) -> ModelState {
@@ -86,44 +98,37 @@ impl Models {
         self.lock().crashes.clear();
         match self.inspect(path).await {
             Ok(card) => {
-                self.begin(ModelCard { settings, ..card });
+                self.begin(&mut self.lock(), ModelCard { settings, ..card });
                 Ok(())
             }
             Err(error) => {
                 let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                self.retire_engine();
-                self.publish(ModelState::Failed { path: path.to_owned(), name, error: error.clone() });
+                let mut inner = self.lock();
+                inner.retire();
+                self.publish(&inner, ModelState::Failed { path: path.to_owned(), name, error: error.clone() });
                 Err(error)
             }
         }
     }
 
-    fn begin(self: &Arc<Self>, card: ModelCard) {
-        let load = self.retire_engine();
-        self.lock().last = Some(card.clone());
-        self.publish(ModelState::Loading(LoadingModel {
+    fn begin(self: &Arc<Self>, inner: &mut Inner, card: ModelCard) {
+        inner.retire();
+        inner.last = Some(card.clone());
+        let loading = LoadingModel {
             path: card.path.clone(),
             name: card.summary.name.clone(),
             file_bytes: card.file_bytes,
             progress: 0.0,
             remaining: None,
-        }));
-        let models = Arc::clone(self);
-        tokio::spawn(async move { models.run(load, card).await });
-    }
-
-    /// Lets go of the current engine, which is stopped behind the scenes; the number of the next load.
-    fn retire_engine(&self) -> u64 {
-        let mut inner = self.lock();
-        inner.load += 1;
-        if let Some(engine) = inner.engine.take() {
-            tokio::spawn(engine.stop());
-        }
-        inner.load
+        };
+        self.publish(inner, ModelState::Loading(loading));
+        let (models, load) = (Arc::clone(self), inner.load);
+        inner.starting = Some(tokio::spawn(async move { models.run(load, card).await }).abort_handle());
     }
 
     /// Loads, then watches until the engine ends.
     async fn run(self: Arc<Self>, load: u64, card: ModelCard) {
+        let _seat = self.seat.lock().await;
         let engine = match Engine::start(&self.program).await {
             Ok(engine) => Arc::new(engine),
             Err(error) => return self.fail(load, &card, ModelError::NoEngine(error.to_string())),
@@ -133,23 +138,25 @@ impl Models {
             if inner.load != load {
                 return;
             }
+            inner.starting = None;
             inner.engine = Some(Arc::clone(&engine));
         }
         let outcome = self.follow_load(load, &card, &engine).await;
+        // Whoever holds an engine keeps its pipe open, and so its process alive.
+        let exit = engine.exit_watch();
+        drop(engine);
         match outcome {
             Ok(model) => {
-                if self.is_current(load) {
-                    self.publish(ModelState::Ready(Box::new(model)));
-                }
-                // Whoever holds an engine keeps its pipe open, and so its process alive.
-                let exit = engine.exit_watch();
-                drop(engine);
+                self.publish_of(load, ModelState::Ready(Box::new(model)));
                 let report = exit.wait().await;
                 if report.cause != ExitCause::Stopped {
                     self.fail(load, &card, ModelError::EngineEnded(report));
                 }
             }
-            Err(error) => self.fail(load, &card, error),
+            Err(error) => {
+                self.fail(load, &card, error);
+                exit.wait().await;
+            }
         }
     }
 
@@ -160,9 +167,7 @@ impl Models {
         loop {
             match events.recv().await {
                 Some(LoadEvent::Progress(fraction)) => {
-                    if self.is_current(load) {
-                        self.publish(progress(card, fraction, begun.elapsed()));
-                    }
+                    self.publish_of(load, progress(card, fraction, begun.elapsed()));
                 }
                 Some(LoadEvent::Loaded(info)) => {
                     return Ok(LoadedModel {
@@ -180,64 +185,75 @@ impl Models {
         }
     }
 
-    fn is_current(&self, load: u64) -> bool {
-        self.lock().load == load
-    }
-
     /// Ends load number `load` without a model; an older one changes nothing.
     fn fail(&self, load: u64, card: &ModelCard, error: ModelError) {
-        {
-            let mut inner = self.lock();
-            if inner.load != load {
-                return;
-            }
-            if let Some(engine) = inner.engine.take() {
-                tokio::spawn(engine.stop());
-            }
-            if matches!(error, ModelError::EngineEnded(_)) {
-                inner.crashes.push_back(Instant::now());
-            }
+        let mut inner = self.lock();
+        if inner.load != load {
+            return;
+        }
+        if let Some(engine) = inner.engine.take() {
+            tokio::spawn(engine.stop());
         }
         if let ModelError::EngineEnded(report) = &error {
+            inner.crashes.push_back(Instant::now());
             tracing::warn!(%report, "the engine ended");
         }
-        self.publish(match error {
+        let state = match error {
             ModelError::Load(LoadError::Cancelled) => ModelState::None,
             error => ModelState::Failed { path: card.path.clone(), name: card.summary.name.clone(), error },
-        });
+        };
+        self.publish(&inner, state);
     }
 
-    fn publish(&self, state: ModelState) {
+    /// Publishes what became of load number `load`; of an older one, nothing.
+    fn publish_of(&self, load: u64, state: ModelState) {
+        let inner = self.lock();
+        if inner.load == load {
+            self.publish(&inner, state);
+        }
+    }
+
+    fn publish(&self, _locked: &Inner, state: ModelState) {
         self.state.send_replace(state.clone());
         // Nobody listening is fine.
         let _ = self.events.send(ChatEvent::ModelChanged(state));
     }
 
-    /// Ends a running load; the state is [`ModelState::None`] afterwards.
+    /// Ends a running load; the state is [`ModelState::None`] afterwards, unless the model was there sooner.
     pub(crate) async fn cancel_load(&self) {
-        let engine = {
+        let load = {
+            let mut inner = self.lock();
             if !matches!(*self.state.borrow(), ModelState::Loading(_)) {
                 return;
             }
-            self.lock().engine.clone()
-        };
-        if let Some(engine) = &engine {
+            let Some(engine) = &inner.engine else {
+                inner.retire();
+                return self.publish(&inner, ModelState::None);
+            };
             engine.cancel_load();
-        }
-        drop(engine);
+            inner.load
+        };
         let mut state = self.state.subscribe();
         let ended = state.wait_for(|state| !matches!(state, ModelState::Loading(_)));
         if tokio::time::timeout(CANCEL_TIMEOUT, ended).await.is_err() {
-            self.retire_engine();
-            self.publish(ModelState::None);
+            let mut inner = self.lock();
+            // Another load may have begun in the meantime.
+            if inner.load == load {
+                if let Some(engine) = &inner.engine {
+                    engine.kill_unresponsive();
+                }
+                inner.retire();
+                self.publish(&inner, ModelState::None);
+            }
         }
     }
 
     /// Lets go of the model.
     pub(crate) fn unload(&self) {
-        self.retire_engine();
-        self.lock().last = None;
-        self.publish(ModelState::None);
+        let mut inner = self.lock();
+        inner.retire();
+        inner.last = None;
+        self.publish(&inner, ModelState::None);
     }
 
     /// Waits for the model, starting its engine again if that had ended.
@@ -245,17 +261,30 @@ impl Models {
     /// # Errors
     /// [`ChatError::NoModel`] and [`ChatError::Model`].
     pub(crate) async fn answering(self: &Arc<Self>) -> Result<Answering, ChatError> {
-        self.restart_if_ended()?;
         let mut state = self.state.subscribe();
-        let settled = state.wait_for(|state| !matches!(state, ModelState::Loading(_))).await;
-        let settled = settled.map_err(|_| ChatError::NoModel)?.clone();
-        match settled {
-            ModelState::Ready(model) => {
-                let engine = self.lock().engine.clone().ok_or(ChatError::NoModel)?;
-                Ok(Answering { engine, model: *model })
+        loop {
+            self.restart_if_ended()?;
+            let settled = state.wait_for(|state| !matches!(state, ModelState::Loading(_))).await;
+            drop(settled.map_err(|_| ChatError::NoModel)?);
+            if let Some(answering) = self.answering_now()? {
+                return Ok(answering);
             }
-            ModelState::Failed { error, .. } => Err(error.into()),
-            ModelState::None | ModelState::Loading(_) => Err(ChatError::NoModel),
+            state.changed().await.map_err(|_| ChatError::NoModel)?;
+        }
+    }
+
+    /// The model, if it is ready; `None` while it loads, or while the end of its engine is not in the state yet.
+    fn answering_now(&self) -> Result<Option<Answering>, ChatError> {
+        let inner = self.lock();
+        match &*self.state.borrow() {
+            ModelState::Ready(model) => {
+                let engine = inner.engine.clone().ok_or(ChatError::NoModel)?;
+                let is_alive = engine.exit_report().is_none();
+                Ok(is_alive.then(|| Answering { engine, model: (**model).clone() }))
+            }
+            ModelState::Loading(_) => Ok(None),
+            ModelState::Failed { error, .. } => Err(error.clone().into()),
+            ModelState::None => Err(ChatError::NoModel),
         }
     }
 
@@ -271,26 +300,42 @@ impl Models {
     }
 
     fn restart_if_ended(self: &Arc<Self>) -> Result<(), ChatError> {
+        let mut inner = self.lock();
         if !matches!(&*self.state.borrow(), ModelState::Failed { error: ModelError::EngineEnded(_), .. }) {
             return Ok(());
         }
-        let card = {
-            let mut inner = self.lock();
-            inner.crashes.retain(|crash| crash.elapsed() < CRASH_WINDOW);
-            if inner.crashes.len() >= CRASH_LIMIT {
-                return Err(ModelError::EndsTooOften.into());
-            }
-            inner.last.clone().ok_or(ChatError::NoModel)?
-        };
-        self.begin(card);
+        inner.crashes.retain(|crash| crash.elapsed() < CRASH_WINDOW);
+        if inner.crashes.len() >= CRASH_LIMIT {
+            return Err(ModelError::EndsTooOften.into());
+        }
+        let card = inner.last.clone().ok_or(ChatError::NoModel)?;
+        self.begin(&mut inner, card);
         Ok(())
     }
 
     /// Ends the engine; called when the app ends.
     pub(crate) async fn shut_down(&self) {
-        let engine = self.lock().engine.take();
+        let engine = {
+            let mut inner = self.lock();
+            let engine = inner.engine.take();
+            inner.retire();
+            engine
+        };
         if let Some(engine) = engine {
             engine.stop().await;
+        }
+    }
+}
+
+impl Inner {
+    /// Lets go of the current load and its engine, which is stopped behind the scenes. What follows is the next load.
+    fn retire(&mut self) {
+        self.load += 1;
+        if let Some(starting) = self.starting.take() {
+            starting.abort();
+        }
+        if let Some(engine) = self.engine.take() {
+            tokio::spawn(engine.stop());
         }
     }
 }

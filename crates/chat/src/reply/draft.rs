@@ -13,14 +13,16 @@ pub(crate) struct Draft {
     stored: (usize, usize),
     thinking_since: Option<Instant>,
     thought_ms: Option<i64>,
+    /// How long it had thought before it was continued.
+    thought_before_ms: Option<i64>,
 }
 
 impl Draft {
     /// A reply that goes on from what was written before.
-    pub(crate) fn continued(content: String, reasoning: String) -> Self {
+    pub(crate) fn continued(content: String, reasoning: String, thought_before_ms: Option<i64>) -> Self {
         let (shown_content, shown_reasoning) = (content.len(), reasoning.len());
         let stored = (shown_content, shown_reasoning);
-        Self { content, reasoning, shown_content, shown_reasoning, stored, ..Self::default() }
+        Self { content, reasoning, shown_content, shown_reasoning, stored, thought_before_ms, ..Self::default() }
     }
 
     pub(crate) fn push(&mut self, reasoning: &str, content: &str, generated: u32, now: Instant) {
@@ -44,7 +46,10 @@ impl Draft {
 
     /// How long it thought, in milliseconds, once it is over.
     pub(crate) fn thought_ms(&self) -> Option<i64> {
-        self.thought_ms
+        match (self.thought_before_ms, self.thought_ms) {
+            (Some(before), Some(now)) => Some(before + now),
+            (before, now) => before.or(now),
+        }
     }
 
     /// What was written since the last call: thinking and text.

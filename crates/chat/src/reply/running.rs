@@ -81,6 +81,11 @@ impl Chat {
         self.shared.replies.get(conversation).is_some()
     }
 
+    /// How many replies are being written.
+    pub(crate) fn running_replies(&self) -> usize {
+        self.shared.replies.lock().len()
+    }
+
     pub(crate) fn reserve(&self, conversation: ConversationId) -> Result<Slot, ChatError> {
         let mut all = self.shared.replies.lock();
         if all.contains_key(&conversation) {

@@ -1,14 +1,15 @@
 //! The task that writes one reply.
 
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use engawa_engine_client::protocol::{
     ContinueFinal, FinishReason, GenerateRequest, PromptMessage, RequestId, Sampling, SequenceId, Timings,
 };
-use engawa_engine_client::{ExitReport, Reply, ReplyEvent};
+use engawa_engine_client::{ExitCause, ExitReport, Reply, ReplyEvent};
 use engawa_store::{ConversationId, MessageEnd, MessageId, Status, StoreError};
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::draft::Draft;
 use super::running::{Orders, Slot};
@@ -33,8 +34,8 @@ const FIT_ATTEMPTS: usize = 4;
 pub(crate) struct ReplyJob {
     /// The message that grows; it is stored already.
     pub(crate) message: MessageId,
-    /// Text and thinking that it goes on from; `None` for a new reply.
-    pub(crate) written: Option<(String, String)>,
+    /// What it goes on from; `None` for a new reply.
+    pub(crate) written: Option<Draft>,
     /// The settings at its start.
     pub(crate) sampling: Sampling,
 }
@@ -54,6 +55,14 @@ impl End {
     fn failed(error: impl Into<ReplyError>) -> Self {
         Self { status: Status::Failed, error: Some(error.into()), timings: None }
     }
+
+    fn lost(report: ExitReport) -> Self {
+        match report.cause {
+            // The model was replaced or unloaded.
+            ExitCause::Stopped => Self::stopped(),
+            _ => Self::failed(report),
+        }
+    }
 }
 
 /// Writes one reply and stores it.
@@ -71,7 +80,7 @@ pub(crate) struct ReplyWriter {
 impl ReplyWriter {
     pub(crate) fn new(chat: Chat, conversation: ConversationId, job: ReplyJob, orders: Orders) -> Self {
         let continue_final = if job.written.is_some() { ContinueFinal::LastMessage } else { ContinueFinal::NewTurn };
-        let draft = job.written.map(|(content, reasoning)| Draft::continued(content, reasoning)).unwrap_or_default();
+        let draft = job.written.unwrap_or_default();
         let (message, sampling) = (job.message, job.sampling);
         Self { chat, conversation, message, continue_final, sampling, draft, orders, n_ctx: None }
     }
@@ -100,10 +109,20 @@ impl ReplyWriter {
             Err(error) => return End::failed(unavailable(error)),
         };
         self.n_ctx = Some(answering.model.info.n_ctx);
-        let messages = tokio::select! {
-            biased;
-            () = stopped(&mut stop) => return End::stopped(),
-            messages = self.prompt(&answering) => messages,
+        let messages = {
+            let mut building = pin!(self.prompt(&answering));
+            tokio::select! {
+                biased;
+                () = stopped(&mut stop) => {
+                    // An engine that does not even count would keep the next reply waiting as well. Beside another
+                    // reply it may only be busy.
+                    if chat.running_replies() == 1 && timeout(CANCEL_TIMEOUT, building).await.is_err() {
+                        answering.engine.kill_unresponsive();
+                    }
+                    return End::stopped();
+                }
+                messages = &mut building => messages,
+            }
         };
         let messages = match messages {
             Ok(messages) => messages,
@@ -145,7 +164,7 @@ impl ReplyWriter {
                 return Ok(built.messages);
             }
             let count = answering.engine.count_prompt(built.messages.clone()).await;
-            let count = count.map_err(End::failed)?.map_err(End::failed)?;
+            let count = count.map_err(End::lost)?.map_err(End::failed)?;
             let Some(dropped) = block_to_drop(&built.messages, &count, info.n_ctx, reserve) else {
                 return Ok(built.messages);
             };
@@ -236,7 +255,7 @@ impl ReplyWriter {
             ReplyEvent::Failed(error) => Some(End::failed(error)),
             // The person wanted it to end; that the engine had to be ended for it is in the log and the model's state.
             ReplyEvent::Lost(_) if stopping => Some(End::stopped()),
-            ReplyEvent::Lost(report) => Some(End::failed(lost(report))),
+            ReplyEvent::Lost(report) => Some(End::lost(report)),
         }
     }
 
@@ -329,10 +348,6 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
         // Nobody can stop it any more; it ends by itself.
         std::future::pending::<()>().await;
     }
-}
-
-fn lost(report: ExitReport) -> ReplyError {
-    report.into()
 }
 
 fn unavailable(error: ChatError) -> ReplyError {

@@ -28,7 +28,10 @@ async fn an_abort_is_reported_with_the_last_lines() {
 #[tokio::test]
 async fn an_exit_is_reported_with_its_status() {
     let (content, report) = after_two_tokens("exit").await;
-    assert_eq!((content.as_str(), report), ("abcdefgh", ExitReport { cause: ExitCause::Code(3), last_lines: Vec::new() }));
+    assert_eq!(
+        (content.as_str(), report),
+        ("abcdefgh", ExitReport { cause: ExitCause::Code(3), last_lines: Vec::new() })
+    );
 }
 
 #[tokio::test]
@@ -45,7 +48,10 @@ async fn an_engine_that_hangs_can_be_killed() {
     reply.control.cancel();
     reply.control.end_engine();
     let came = read(&mut reply).await;
-    assert!(matches!(&came.last, Some(ReplyEvent::Lost(report)) if report.cause == ExitCause::Unresponsive), "{came:?}");
+    assert!(
+        matches!(&came.last, Some(ReplyEvent::Lost(report)) if report.cause == ExitCause::Unresponsive),
+        "{came:?}"
+    );
 }
 
 #[tokio::test]

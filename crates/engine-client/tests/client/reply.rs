@@ -1,8 +1,6 @@
 use std::sync::Arc;
 
-use engawa_engine_client::protocol::{
-    FinishReason, GenerateError, GenerateRequest, PromptCount, Sampling, Timings,
-};
+use engawa_engine_client::protocol::{FinishReason, GenerateError, GenerateRequest, PromptCount, Sampling, Timings};
 use engawa_engine_client::{Reply, ReplyEvent};
 
 use crate::{Came, read, read_texts, request, start, start_with_model, user, within};
@@ -96,7 +94,10 @@ async fn a_refused_request_leaves_the_engine_alive() {
     let refused = GenerateError::TemplateRefused { reason: "roles must alternate".to_owned() };
     assert_eq!(came.last, Some(ReplyEvent::Failed(refused)));
     let came = read(&mut engine.generate(request("fail after: 1\nsay: abcdefgh"))).await;
-    assert_eq!((came.content.as_str(), came.last), ("abcd", Some(ReplyEvent::Failed(GenerateError::Decode { status: -3 }))));
+    assert_eq!(
+        (came.content.as_str(), came.last),
+        ("abcd", Some(ReplyEvent::Failed(GenerateError::Decode { status: -3 })))
+    );
     assert_eq!(read(&mut engine.generate(request("say: fine"))).await.content, "fine");
 }
 
@@ -137,7 +138,10 @@ async fn replies_at_the_same_time_are_not_mixed_up() {
         ask(format!("say: {}", "two ".repeat(100))),
         ask(format!("say: {}", "three ".repeat(100))),
     );
-    assert_eq!([one.trim(), two.trim(), three.trim()], ["one ".repeat(100).trim(), "two ".repeat(100).trim(), "three ".repeat(100).trim()]);
+    assert_eq!(
+        [one.trim(), two.trim(), three.trim()],
+        ["one ".repeat(100).trim(), "two ".repeat(100).trim(), "three ".repeat(100).trim()]
+    );
 }
 
 #[tokio::test]

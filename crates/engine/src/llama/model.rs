@@ -8,7 +8,7 @@ use engawa_engine_protocol::LoadSettings;
 use llama_cpp_sys_2 as sys;
 
 use super::error::ErrorSlot;
-use super::{ContextSettings, LlamaError, Vocabulary, shim};
+use super::{ContextSettings, LlamaError, Vocabulary, c_path, shim};
 
 /// A model's weights and vocabulary. Contexts and samplers borrow it.
 pub(crate) struct Model {
@@ -77,7 +77,7 @@ impl Model {
         Vocabulary::new(self)
     }
 
-    /// llama.cpp's one-line description, e.g. "qwen2 7B Q4_K - Medium".
+    /// llama.cpp's one-line description, e.g. `qwen2 7B Q4_K - Medium`.
     pub(crate) fn description(&self) -> String {
         read_text(|buffer, length| {
             // SAFETY: the model is loaded and the buffer has `length` bytes.
@@ -143,22 +143,12 @@ pub(crate) fn host_memory(path: &Path, model: &ModelSettings, context: &ContextS
     let context = context.to_params();
     let mut error = ErrorSlot::new();
     // SAFETY: `path` is NUL-terminated and both parameter structs live during the call.
-    let memory = unsafe { shim::engawa_host_memory(path.as_ptr(), &raw const model.params, &raw const context, error.as_out()) };
+    let memory =
+        unsafe { shim::engawa_host_memory(path.as_ptr(), &raw const model.params, &raw const context, error.as_out()) };
     let memory = error.check(memory)?;
     let mapped = matches!(model.params.load_mode, sys::LLAMA_LOAD_MODE_MMAP);
     let weights = if mapped { 0 } else { memory.weights };
     Ok(weights.saturating_add(memory.context).saturating_add(memory.compute))
-}
-
-#[cfg(unix)]
-fn c_path(path: &Path) -> Option<CString> {
-    use std::os::unix::ffi::OsStrExt;
-    CString::new(path.as_os_str().as_bytes()).ok()
-}
-
-#[cfg(not(unix))]
-fn c_path(path: &Path) -> Option<CString> {
-    CString::new(path.to_str()?).ok()
 }
 
 /// Reads a text by llama.cpp's convention: the full length is returned, also when it did not fit.

@@ -21,8 +21,7 @@ pub(crate) struct ReplyDelta {
 impl ReplyParser {
     /// A parser for the reply to a prompt.
     pub(crate) fn new(applied: &AppliedTemplate) -> Result<Self, LlamaError> {
-        let description =
-            CString::new(applied.description.as_str()).map_err(|error| LlamaError(error.to_string()))?;
+        let description = CString::new(applied.description.as_str()).map_err(|error| LlamaError(error.to_string()))?;
         let mut error = ErrorSlot::new();
         // SAFETY: `description` is NUL-terminated and lives during the call.
         let pointer = unsafe { shim::engawa_parser_new(description.as_ptr(), error.as_out()) };

@@ -56,8 +56,7 @@ impl<'model> Sampler<'model> {
     pub(crate) fn sample(&mut self, context: &Context<'_>) -> Result<Token, LlamaError> {
         let mut error = ErrorSlot::new();
         // SAFETY: sampler and context live, and the last row of the last batch has logits.
-        let token =
-            unsafe { shim::engawa_sampler_sample(self.pointer.as_ptr(), context.as_ptr(), -1, error.as_out()) };
+        let token = unsafe { shim::engawa_sampler_sample(self.pointer.as_ptr(), context.as_ptr(), -1, error.as_out()) };
         error.check(token)
     }
 }

@@ -1,6 +1,6 @@
 //! The chat template: messages to a prompt.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
 use std::ptr::NonNull;
 
@@ -38,15 +38,15 @@ impl<'model> Templates<'model> {
     /// # Errors
     /// What llama.cpp says of a template that it can't read.
     pub(crate) fn from_model(model: &'model Model) -> Result<Self, LlamaError> {
-        Self::new(model, c"".into())
+        Self::new(model, c"")
     }
 
     /// ChatML, whatever the file has.
     pub(crate) fn chatml(model: &'model Model) -> Result<Self, LlamaError> {
-        Self::new(model, c"chatml".into())
+        Self::new(model, c"chatml")
     }
 
-    fn new(model: &'model Model, source: CString) -> Result<Self, LlamaError> {
+    fn new(model: &'model Model, source: &CStr) -> Result<Self, LlamaError> {
         let mut error = ErrorSlot::new();
         // SAFETY: the model is loaded and `source` NUL-terminated; both live during the call.
         let pointer = unsafe { shim::engawa_templates_new(model.as_ptr(), source.as_ptr(), error.as_out()) };

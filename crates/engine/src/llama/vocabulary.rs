@@ -36,7 +36,7 @@ impl<'model> Vocabulary<'model> {
     }
 
     /// Turns text into tokens.
-    pub(crate) fn tokenize(&self, text: &str, kind: TextKind) -> Result<Vec<Token>, LlamaError> {
+    pub(crate) fn tokenize(self, text: &str, kind: TextKind) -> Result<Vec<Token>, LlamaError> {
         let length = i32::try_from(text.len()).map_err(|_| LlamaError("the text is larger than 2 GB".into()))?;
         let mut tokens = vec![0; text.len() / 2 + 16];
         loop {
@@ -66,7 +66,7 @@ impl<'model> Vocabulary<'model> {
     }
 
     /// The bytes of a token; control tokens have none unless `with_control`.
-    pub(crate) fn piece(&self, token: Token, with_control: bool) -> Result<Vec<u8>, LlamaError> {
+    pub(crate) fn piece(self, token: Token, with_control: bool) -> Result<Vec<u8>, LlamaError> {
         let mut bytes = vec![0_u8; 32];
         loop {
             let capacity = i32::try_from(bytes.len()).map_err(|_| LlamaError("a token of over 2 GB".into()))?;
@@ -92,35 +92,35 @@ impl<'model> Vocabulary<'model> {
     }
 
     /// The number of tokens.
-    pub(crate) fn len(&self) -> Token {
+    pub(crate) fn len(self) -> Token {
         // SAFETY: the vocabulary lives as long as `self`.
         unsafe { sys::llama_vocab_n_tokens(self.pointer) }
     }
 
     /// Whether the token ends a turn or a text.
-    pub(crate) fn is_end(&self, token: Token) -> bool {
+    pub(crate) fn is_end(self, token: Token) -> bool {
         // SAFETY: the vocabulary lives as long as `self`, and the token came from it.
         unsafe { sys::llama_vocab_is_eog(self.pointer, token) }
     }
 
     /// Whether the token is a control token: part of the format, not of the text.
-    pub(crate) fn is_control(&self, token: Token) -> bool {
+    pub(crate) fn is_control(self, token: Token) -> bool {
         self.has_attribute(token, sys::LLAMA_TOKEN_ATTR_CONTROL | sys::LLAMA_TOKEN_ATTR_UNKNOWN)
     }
 
     /// Whether the model's makers added the token by hand; it is found in text before anything else.
-    pub(crate) fn is_user_defined(&self, token: Token) -> bool {
+    pub(crate) fn is_user_defined(self, token: Token) -> bool {
         self.has_attribute(token, sys::LLAMA_TOKEN_ATTR_USER_DEFINED)
     }
 
     /// Tokens that a warm-up can compute without meaning anything.
-    pub(crate) fn warm_up_token(&self) -> Token {
+    pub(crate) fn warm_up_token(self) -> Token {
         // SAFETY: the vocabulary lives as long as `self`. Without such a token it is -1.
         let token = unsafe { sys::llama_vocab_bos(self.pointer) };
         token.max(0)
     }
 
-    fn has_attribute(&self, token: Token, attribute: sys::llama_token_attr) -> bool {
+    fn has_attribute(self, token: Token, attribute: sys::llama_token_attr) -> bool {
         // SAFETY: the vocabulary lives as long as `self`, and callers pass tokens of it (0..len).
         unsafe { sys::llama_vocab_get_attr(self.pointer, token) & attribute != 0 }
     }

@@ -36,14 +36,11 @@ async fn a_long_prompt_can_be_cancelled() {
     load(&engine, &file, LoadSettings { n_ctx: 16_384, n_batch: 128, ..settings() }).await.unwrap();
     let long = "many words ".repeat(1500);
     let mut reply = engine.generate(request(&[user(&long)]));
-    loop {
-        match patiently(reply.events.recv()).await {
-            Some(ReplyEvent::PromptProgress { processed, total }) => {
-                assert!(processed < total, "the first batch is not the whole prompt");
-                break;
-            }
-            other => panic!("{other:?}"),
+    match patiently(reply.events.recv()).await {
+        Some(ReplyEvent::PromptProgress { processed, total }) => {
+            assert!(processed < total, "the first batch is not the whole prompt");
         }
+        other => panic!("{other:?}"),
     }
     reply.control.cancel();
     let cancelled = finish(reply).await;

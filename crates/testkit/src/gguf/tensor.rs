@@ -8,7 +8,9 @@ use crate::noise::Noise;
 /// How the numbers of a tensor are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TensorType {
+    /// 32 bits each.
     F32,
+    /// 16 bits each.
     F16,
     /// Blocks of 32 signed bytes with one 16-bit scale.
     Q8_0,
@@ -73,6 +75,9 @@ fn encode_q8_0(block: &[f32], bytes: &mut Vec<u8>) {
     }));
 }
 
+/// Fills the row with the given number.
+pub type FillRow = Box<dyn FnMut(usize, &mut [f32])>;
+
 /// Where the numbers of a tensor come from, in rows of the first dimension.
 pub enum Source {
     /// All the numbers, row after row.
@@ -80,9 +85,14 @@ pub enum Source {
     /// Zeros, left as a hole in the file where the file system has holes.
     Zeros,
     /// A function that fills row number `n`; the row is zero when it is called.
-    Rows(Box<dyn FnMut(usize, &mut [f32])>),
+    Rows(FillRow),
     /// Stored bytes that repeat, for tensors so large that making every number would take too long.
-    Pattern { pattern: Rc<Pattern>, seed: u64 },
+    Pattern {
+        /// What repeats; of the type of the tensor.
+        pattern: Rc<Pattern>,
+        /// Chooses where in the pattern the tensor begins.
+        seed: u64,
+    },
 }
 
 impl fmt::Debug for Source {

@@ -2,6 +2,7 @@ use std::io::{self, Write};
 
 /// A metadata value.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the names are those of the format's types")]
 pub enum Value {
     U32(u32),
     I32(i32),

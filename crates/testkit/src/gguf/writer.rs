@@ -2,9 +2,9 @@ use std::fs::File;
 use std::io::{self, BufWriter, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use super::ALIGNMENT;
 use super::tensor::{Pattern, Source, TensorType};
 use super::value::{Value, write_string};
-use super::ALIGNMENT;
 use crate::TestkitError;
 
 /// Collects metadata and tensors, then streams them to a file.
@@ -18,7 +18,7 @@ pub struct Writer {
 struct Tensor {
     name: String,
     shape: Vec<u64>,
-    tensor_type: TensorType,
+    stored_as: TensorType,
     source: Source,
 }
 
@@ -32,7 +32,7 @@ impl Tensor {
     }
 
     fn row_bytes(&self) -> usize {
-        self.row_length() / self.tensor_type.block_length() * self.tensor_type.block_bytes()
+        self.row_length() / self.stored_as.block_length() * self.stored_as.block_bytes()
     }
 
     fn bytes(&self) -> u64 {
@@ -63,18 +63,24 @@ impl Writer {
     ///
     /// # Panics
     /// If `shape` is empty or holds a zero, or if `source` has another number of values.
-    pub fn tensor(&mut self, name: impl Into<String>, shape: &[u64], tensor_type: TensorType, source: Source) -> &mut Self {
+    pub fn tensor(
+        &mut self,
+        name: impl Into<String>,
+        shape: &[u64],
+        tensor_type: TensorType,
+        source: Source,
+    ) -> &mut Self {
         assert!(!shape.is_empty() && !shape.contains(&0), "a tensor has at least one number");
         let whole_blocks = (shape[0] as usize).is_multiple_of(tensor_type.block_length());
         let tensor = Tensor {
             name: name.into(),
             shape: shape.to_vec(),
-            tensor_type: if whole_blocks { tensor_type } else { TensorType::F16 },
+            stored_as: if whole_blocks { tensor_type } else { TensorType::F16 },
             source,
         };
         match &tensor.source {
             Source::Values(values) => assert_eq!(values.len(), tensor.row_length() * tensor.rows(), "{}", tensor.name),
-            Source::Pattern { pattern, .. } => assert_eq!(pattern.tensor_type, tensor.tensor_type, "{}", tensor.name),
+            Source::Pattern { pattern, .. } => assert_eq!(pattern.tensor_type, tensor.stored_as, "{}", tensor.name),
             Source::Zeros | Source::Rows(_) => {}
         }
         self.tensors.push(tensor);
@@ -119,7 +125,7 @@ impl Writer {
             for length in &tensor.shape {
                 out.write_all(&length.to_le_bytes())?;
             }
-            out.write_all(&tensor.tensor_type.number().to_le_bytes())?;
+            out.write_all(&tensor.stored_as.number().to_le_bytes())?;
             out.write_all(&offset.to_le_bytes())?;
             offset += tensor.bytes().next_multiple_of(ALIGNMENT);
         }
@@ -138,13 +144,13 @@ fn seek_to_alignment(out: &mut impl Seek, position: u64) -> io::Result<u64> {
 
 fn write_data(tensor: Tensor, out: &mut (impl Write + Seek)) -> io::Result<()> {
     let (rows, row_length, bytes) = (tensor.rows(), tensor.row_length(), tensor.bytes());
-    let tensor_row_bytes = tensor.row_bytes() as i64;
+    let row_bytes = tensor.row_bytes() as i64;
     let mut encoded = Vec::with_capacity(tensor.row_bytes());
     match tensor.source {
         Source::Zeros => Ok(()),
         Source::Values(values) => values.chunks(row_length).try_for_each(|row| {
             encoded.clear();
-            tensor.tensor_type.encode(row, &mut encoded);
+            tensor.stored_as.encode(row, &mut encoded);
             out.write_all(&encoded)
         }),
         Source::Rows(mut fill) => {
@@ -154,12 +160,12 @@ fn write_data(tensor: Tensor, out: &mut (impl Write + Seek)) -> io::Result<()> {
                 row.fill(0.0);
                 fill(index, &mut row);
                 if row.iter().all(|value| *value == 0.0) {
-                    hole += tensor_row_bytes;
+                    hole += row_bytes;
                     continue;
                 }
                 leave_hole(&mut hole, out)?;
                 encoded.clear();
-                tensor.tensor_type.encode(&row, &mut encoded);
+                tensor.stored_as.encode(&row, &mut encoded);
                 out.write_all(&encoded)?;
             }
             Ok(())

@@ -58,7 +58,8 @@ impl Cutter {
         if self.split_utf8 {
             return position + 1;
         }
-        text.ceil_char_boundary(position + 1)
+        let next = text[position..].chars().next();
+        position + next.map_or(1, char::len_utf8)
     }
 }
 

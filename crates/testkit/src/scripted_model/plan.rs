@@ -1,7 +1,7 @@
 use super::code::Code;
 use super::pieces::Cutter;
-use crate::tokenizer::{MESSAGE_END, TAGS, TokenKind, Tokenizer, to_token_text};
 use crate::TestkitError;
+use crate::tokenizer::{MESSAGE_END, TAGS, TokenKind, Tokenizer, to_token_text};
 
 /// A reply and what brings it about; the trigger of the default is empty.
 #[derive(Debug, Clone)]
@@ -68,7 +68,8 @@ enum Step {
 impl Plan {
     pub(super) fn new(rules: &[Rule], split_utf8: bool) -> Result<Self, TestkitError> {
         let mut tokenizer = Tokenizer::trained();
-        let triggers = rules[1..].iter().map(|rule| add_trigger(&mut tokenizer, &rule.trigger)).collect::<Result<Vec<_>, _>>()?;
+        let triggers =
+            rules[1..].iter().map(|rule| add_trigger(&mut tokenizer, &rule.trigger)).collect::<Result<Vec<_>, _>>()?;
         let replies = add_replies(&mut tokenizer, rules, split_utf8);
 
         let target = |text| tokenizer.id(text).expect("training adds the control tokens and the tags");
@@ -197,7 +198,12 @@ fn add_replies(tokenizer: &mut Tokenizer, rules: &[Rule], split_utf8: bool) -> V
     let mut cutter = Cutter::new(split_utf8);
     let mut steps: Vec<Vec<Vec<Step>>> = replies
         .iter()
-        .map(|stretches| stretches.iter().map(|stretch| if let Stretch::Tag(tag) = stretch { vec![Step::Tag(*tag)] } else { Vec::new() }).collect())
+        .map(|stretches| {
+            stretches
+                .iter()
+                .map(|stretch| if let Stretch::Tag(tag) = stretch { vec![Step::Tag(*tag)] } else { Vec::new() })
+                .collect()
+        })
         .collect();
     for (rule, place, text) in texts {
         let pieces = cutter.cut(text, |token| tokenizer.id(token).is_some());
@@ -216,7 +222,8 @@ fn find_or_add(tokenizer: &mut Tokenizer, piece: &[u8]) -> u32 {
 
 /// Splits a reply at the first occurrence of every tag; further ones are spelled as text.
 fn split_at_tags(reply: &str) -> Vec<Stretch<'_>> {
-    let mut found: Vec<(usize, usize)> = TAGS.iter().enumerate().filter_map(|(tag, text)| Some((reply.find(text)?, tag))).collect();
+    let mut found: Vec<(usize, usize)> =
+        TAGS.iter().enumerate().filter_map(|(tag, text)| Some((reply.find(text)?, tag))).collect();
     found.sort_unstable();
     let mut stretches = Vec::new();
     let mut start = 0;

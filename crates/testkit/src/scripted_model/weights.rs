@@ -28,8 +28,8 @@ const UNTURNED: f32 = 1e30;
 type Row = Vec<(usize, f32)>;
 
 /// Adds the sizes and the tensors of the scripted model.
-pub(super) fn add(writer: &mut Writer, plan: Plan, model: &ScriptedModel) {
-    let layout = Layout::new(&plan);
+pub(super) fn add(writer: &mut Writer, plan: &Plan, model: &ScriptedModel) {
+    let layout = Layout::new(plan);
     let heads = plan.triggers.len().div_ceil(HEAD).max(1);
     // The architecture gives all blocks the same length.
     let padding_length = model.padding.map_or(0, |padding| padding.feed_forward as usize);
@@ -38,12 +38,17 @@ pub(super) fn add(writer: &mut Writer, plan: Plan, model: &ScriptedModel) {
 
     let logit = model.sharpness / (1.0 - OVERLAP);
     let mut weights = Weights { writer, layout: &layout, heads, tokens: plan.tokenizer.len() };
-    weights.token_matrix("token_embd.weight", embedding(&plan, &layout));
-    weights.token_matrix("output.weight", output(&plan, &layout, logit));
+    weights.token_matrix("token_embd.weight", embedding(plan, &layout));
+    weights.token_matrix("output.weight", output(plan, &layout, logit));
     weights.norm("output_norm.weight");
     weights.vector("rope_freqs.weight", vec![UNTURNED; HEAD / 2]);
     weights.add_block(0, neurons, &counting_attention(&layout), &distance_neurons(&layout, model.scope));
-    weights.add_block(1, neurons, &selecting_attention(&layout, plan.triggers.len(), model.scope), &opening_neurons(&plan, &layout));
+    weights.add_block(
+        1,
+        neurons,
+        &selecting_attention(&layout, plan.triggers.len(), model.scope),
+        &opening_neurons(plan, &layout),
+    );
     if let Some(padding) = model.padding {
         for layer in 0..padding.layers {
             weights.add_padding_block(2 + layer, neurons);
@@ -175,11 +180,8 @@ fn distance_neurons(layout: &Layout, scope: Scope) -> Vec<Neuron> {
     if scope == Scope::Conversation {
         return Vec::new();
     }
-    let square = Neuron {
-        gate: vec![(layout.age, STEEP)],
-        up: vec![(layout.age, 1.0)],
-        result: (layout.distance, 3.0 / STEEP),
-    };
+    let square =
+        Neuron { gate: vec![(layout.age, STEEP)], up: vec![(layout.age, 1.0)], result: (layout.distance, 3.0 / STEEP) };
     let bend = Neuron {
         gate: vec![(layout.age, STEEP), constant(layout, -0.16 * STEEP)],
         up: vec![constant(layout, 1.0)],
@@ -203,7 +205,11 @@ fn opening_neurons(plan: &Plan, layout: &Layout) -> Vec<Neuron> {
         for (offset, sign) in [(0.0, 1.0), (-1.0, -1.0)] {
             let mut gate: Row = condition.iter().map(|(column, weight)| (*column, weight * BEND)).collect();
             gate.push(constant(layout, offset * BEND));
-            neurons.push(Neuron { gate, up: vec![constant(layout, 1.0)], result: (layout.opening(index), sign / BEND) });
+            neurons.push(Neuron {
+                gate,
+                up: vec![constant(layout, 1.0)],
+                result: (layout.opening(index), sign / BEND),
+            });
         }
     }
     neurons

@@ -1,7 +1,7 @@
 /// Spells bytes as a GPT-2 vocabulary does: one printable character for each byte.
 ///
 /// Printable Latin-1 characters stand for themselves; the other bytes, in order, get the characters from U+0100.
-/// Source: `bytes_to_unicode` in OpenAI's gpt-2 repository, `src/encoder.py`.
+/// Source: `bytes_to_unicode` in `src/encoder.py` of <https://github.com/openai/gpt-2>.
 #[must_use]
 pub fn to_token_text(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| character(*byte)).collect()

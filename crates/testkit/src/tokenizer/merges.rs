@@ -13,11 +13,11 @@ pub(super) fn learn(words: &[&str], count: usize) -> Vec<Merge> {
     let mut merges = Vec::new();
     while merges.len() < count {
         let Some((left, right)) = most_frequent_pair(&words) else { break };
-        let merged = symbols.len();
+        let symbol = symbols.len();
         symbols.push([symbols[left].as_slice(), symbols[right].as_slice()].concat());
         merges.push((symbols[left].clone(), symbols[right].clone()));
         for (word, _) in &mut words {
-            join(word, (left, right), merged);
+            join(word, (left, right), symbol);
         }
     }
     merges

@@ -56,7 +56,10 @@ mod tests {
 
     #[test]
     fn splits_words_numbers_marks_and_breaks() {
-        assert_eq!(split("Hello, world 42!\n\n縁側で。"), ["Hello", ",", " world", " ", "4", "2", "!", "\n\n", "縁側で", "。"]);
+        assert_eq!(
+            split("Hello, world 42!\n\n縁側で。"),
+            ["Hello", ",", " world", " ", "4", "2", "!", "\n\n", "縁側で", "。"]
+        );
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What scripted models say, computed by a plain reference instead of an engine.
 
+#![expect(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test may fail")]
+
 mod reference;
 mod vocabulary;
 
@@ -41,7 +43,8 @@ impl Talk {
         while said.pieces.len() < limit {
             let logits = self.reference.logits();
             let token = (0..logits.len()).max_by(|left, right| logits[*left].total_cmp(&logits[*right])).unwrap();
-            let second = (0..logits.len()).filter(|other| *other != token).map(|other| logits[other]).fold(f32::MIN, f32::max);
+            let second =
+                (0..logits.len()).filter(|other| *other != token).map(|other| logits[other]).fold(f32::MIN, f32::max);
             said.least_margin = said.least_margin.min(logits[token] - second);
             if token as u32 == self.vocabulary.id(MESSAGE_END) {
                 said.ended = true;
@@ -66,16 +69,18 @@ impl Talk {
 
 fn prompt(messages: &[&str]) -> String {
     let roles = ["user", "assistant"].into_iter().cycle();
-    let turns: String = messages.iter().zip(roles).map(|(text, role)| format!("<|im_start|>{role}\n{text}<|im_end|>\n")).collect();
-    turns + "<|im_start|>assistant\n"
+    let turns = messages.iter().zip(roles).map(|(text, role)| format!("<|im_start|>{role}\n{text}<|im_end|>\n"));
+    turns.collect::<Vec<_>>().concat() + "<|im_start|>assistant\n"
 }
 
-const MARKDOWN: &str = "# 見出し\n\n- one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n| 1 | 2 |\n\n```rust\nfn main() {}\n```\n";
+const MARKDOWN: &str =
+    "# 見出し\n\n- one\n- two\n\n| a | b |\n|---|---|\n| 1 | 2 |\n| 1 | 2 |\n\n```rust\nfn main() {}\n```\n";
 const THINKING: &str = "<think>\nThe user wants to know the time.\n</think>\n\nIt is noon.";
 const CALL: &str = "<think>\nI will look.\n</think>\n\n<tool_call>\n{\"name\": \"look_up\", \"arguments\": {\"city\": \"京都\"}}\n</tool_call>";
 
 fn long_reply() -> String {
-    (1..=150).map(|number| format!("{number}番目の文です。Предложение номер {number}. 😀🎭👨‍👩‍👧\n")).collect()
+    let lines = (1..=150).map(|number| format!("{number}番目の文です。Предложение номер {number}. 😀🎭👨‍👩‍👧\n"));
+    lines.collect::<Vec<_>>().concat()
 }
 
 #[test]
@@ -138,7 +143,8 @@ fn the_most_recent_message_with_a_trigger_decides() {
 
 #[test]
 fn the_rule_listed_last_decides_within_a_message() {
-    let mut talk = Talk::new(&ScriptedModel::new("default").rule("alpha", "first").rule("beta", "second").rule("gamma", "third"));
+    let mut talk =
+        Talk::new(&ScriptedModel::new("default").rule("alpha", "first").rule("beta", "second").rule("gamma", "third"));
     assert_eq!(talk.reply(&["beta alpha"]), "second");
     assert_eq!(talk.reply(&["alpha alpha alpha beta alpha alpha"]), "second");
     assert_eq!(talk.reply(&["gamma beta alpha"]), "third");
@@ -146,15 +152,17 @@ fn the_rule_listed_last_decides_within_a_message() {
 
 #[test]
 fn overlapping_triggers_are_told_apart() {
-    let mut talk = Talk::new(&ScriptedModel::new("default").rule("天気予報", "the forecast").rule("天気", "the weather"));
+    let mut talk =
+        Talk::new(&ScriptedModel::new("default").rule("天気予報", "the forecast").rule("天気", "the weather"));
     assert_eq!(talk.reply(&["天気予報を見て"]), "the forecast");
     assert_eq!(talk.reply(&["天気は？"]), "the weather");
 }
 
 #[test]
 fn with_the_narrow_scope_only_the_last_message_counts() {
-    let mut talk =
-        Talk::new(&ScriptedModel::new("default").rule("alpha", "first").rule("beta", "second").scope(Scope::LastMessage));
+    let mut talk = Talk::new(
+        &ScriptedModel::new("default").rule("alpha", "first").rule("beta", "second").scope(Scope::LastMessage),
+    );
     assert_eq!(talk.reply(&["alpha"]), "first");
     let mut messages = Vec::new();
     for _ in 0..10 {

@@ -9,7 +9,7 @@ use half::f16;
 /// A matrix by its rows, each with the columns that are not zero.
 type Sparse = Vec<Vec<(usize, f32)>>;
 
-pub struct Reference {
+pub(crate) struct Reference {
     embedding: Sparse,
     output: Sparse,
     output_norm: Vec<f32>,
@@ -37,10 +37,11 @@ struct Block {
 }
 
 impl Reference {
-    pub fn load(path: &Path) -> Self {
+    pub(crate) fn load(path: &Path) -> Self {
         let header = GgufHeader::read(path).unwrap();
         let bytes = std::fs::read(path).unwrap();
-        let tensors: HashMap<&str, &TensorInfo> = header.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+        let tensors: HashMap<&str, &TensorInfo> =
+            header.tensors.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
         let matrix = |name: &str| sparse(&numbers(tensors[name], &bytes), tensors[name].shape[0]);
         let vector = |name: &str| numbers(tensors[name], &bytes);
         let number = |key: &str| header.architecture_value(key).and_then(MetadataValue::as_u64).unwrap() as usize;
@@ -81,18 +82,18 @@ impl Reference {
     }
 
     /// Forgets the context.
-    pub fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.keys.iter_mut().for_each(Vec::clear);
         self.values.iter_mut().for_each(Vec::clear);
     }
 
     /// Returns the logits of the token after the last one that was decoded.
-    pub fn logits(&self) -> Vec<f32> {
+    pub(crate) fn logits(&self) -> Vec<f32> {
         multiply(&self.output, &normalise(&self.hidden, &self.output_norm, self.epsilon))
     }
 
     /// Adds a token to the context.
-    pub fn decode(&mut self, token: u32) {
+    pub(crate) fn decode(&mut self, token: u32) {
         let mut hidden = vec![0.0; self.dimension];
         for (column, value) in &self.embedding[token as usize] {
             hidden[*column] = *value;
@@ -108,7 +109,8 @@ impl Reference {
             let input = normalise(&hidden, &block.feed_forward_norm, self.epsilon);
             let gate = multiply(&block.gate, &input);
             let up = multiply(&block.up, &input);
-            let activated: Vec<f32> = gate.iter().zip(&up).map(|(gate, up)| gate / (1.0 + (-gate).exp()) * up).collect();
+            let activated: Vec<f32> =
+                gate.iter().zip(&up).map(|(gate, up)| gate / (1.0 + (-gate).exp()) * up).collect();
             add(&mut hidden, &multiply(&block.down, &activated));
         }
         self.hidden = hidden;
@@ -120,7 +122,8 @@ impl Reference {
             let lanes = head * self.head_length..(head + 1) * self.head_length;
             let scale = (self.head_length as f32).sqrt();
             let score = |key: &Vec<f32>| {
-                query[lanes.clone()].iter().zip(&key[lanes.clone()]).map(|(query, key)| query * key).sum::<f32>() / scale
+                query[lanes.clone()].iter().zip(&key[lanes.clone()]).map(|(query, key)| query * key).sum::<f32>()
+                    / scale
             };
             let scores: Vec<f32> = self.keys[layer].iter().map(score).collect();
             let largest = scores.iter().copied().fold(f32::MIN, f32::max);

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use engawa_testkit::tokenizer::to_token_text;
 
-pub struct Vocabulary {
+pub(crate) struct Vocabulary {
     texts: Vec<String>,
     /// The tokens that are found as they are, the longest first.
     whole: Vec<(String, u32)>,
@@ -14,20 +14,23 @@ pub struct Vocabulary {
 }
 
 impl Vocabulary {
-    pub fn load(path: &Path) -> Self {
+    pub(crate) fn load(path: &Path) -> Self {
         let file = std::fs::read(path).unwrap();
         let texts = read_texts(&file);
         let kinds = read_kinds(&file);
         let ids: HashMap<String, u32> = texts.iter().cloned().zip(0..).collect();
         assert_eq!(ids.len(), texts.len(), "llama.cpp aborts if two tokens have the same text");
-        let mut whole: Vec<(String, u32)> =
-            ids.iter().filter(|(_, id)| matches!(kinds[**id as usize], 3 | 4)).map(|(text, id)| (text.clone(), *id)).collect();
+        let mut whole: Vec<(String, u32)> = ids
+            .iter()
+            .filter(|(_, id)| matches!(kinds[**id as usize], 3 | 4))
+            .map(|(text, id)| (text.clone(), *id))
+            .collect();
         whole.sort_by_key(|(text, _)| std::cmp::Reverse(text.len()));
         let bytes = (0..=u8::MAX).map(|byte| (to_token_text(&[byte]).chars().next().unwrap(), byte)).collect();
         Self { texts, whole, bytes, ids }
     }
 
-    pub fn encode(&self, text: &str) -> Vec<u32> {
+    pub(crate) fn encode(&self, text: &str) -> Vec<u32> {
         let mut rest = text.as_bytes();
         let mut tokens = Vec::new();
         while !rest.is_empty() {
@@ -42,11 +45,11 @@ impl Vocabulary {
         tokens
     }
 
-    pub fn id(&self, text: &str) -> u32 {
+    pub(crate) fn id(&self, text: &str) -> u32 {
         self.ids[text]
     }
 
-    pub fn bytes(&self, token: u32) -> Vec<u8> {
+    pub(crate) fn bytes(&self, token: u32) -> Vec<u8> {
         let text = &self.texts[token as usize];
         if self.whole.iter().any(|(_, id)| *id == token) {
             return text.clone().into_bytes();

@@ -1,0 +1,127 @@
+//! How the process and its model behave before anything is asked of it.
+
+use std::ffi::OsString;
+use std::path::Path;
+
+use engawa_engine_protocol::{LoadError, ModelInfo, TemplateInfo, TemplateSource};
+
+/// The variable that says how to greet.
+const GREETING_VARIABLE: &str = "SCRIPTED_ENGINE_GREETING";
+
+macro_rules! named {
+    ($(#[$doc:meta])* $kind:ident { $($(#[$variant_doc:meta])* $variant:ident = $name:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub enum $kind {
+            $($(#[$variant_doc])* $variant,)*
+        }
+
+        impl $kind {
+            fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            fn from_name(name: &str) -> Self {
+                [$(Self::$variant,)*].into_iter().find(|known| known.name() == name).unwrap_or_default()
+            }
+        }
+    };
+}
+
+named! {
+    /// How an engine greets; goes into its environment.
+    GreetingBehaviour {
+        /// As it should.
+        #[default]
+        Right = "right",
+        /// With the next version of the protocol.
+        NewerVersion = "newer-version",
+        /// Not at all, and it does not end with the pipe.
+        Silent = "silent",
+        /// It ends with status 4 and a line on standard error.
+        Ends = "ends",
+    }
+}
+
+named! {
+    /// How a model loads and what its template accepts; goes into the name of its file. Any other name is a model
+    /// without peculiarities.
+    ModelBehaviour {
+        /// Loads at once.
+        #[default]
+        Plain = "plain",
+        /// Loads in ten steps of 20 ms.
+        LoadsSlowly = "loads-slowly",
+        /// Gets to a half, then waits to be cancelled.
+        WaitsWhileLoading = "waits-while-loading",
+        /// Gets to a half, then reads nothing any more and does not end with the pipe.
+        HangsWhileLoading = "hangs-while-loading",
+        /// Gets to a half, then aborts.
+        AbortsWhileLoading = "aborts-while-loading",
+        /// Ends after it said that it is ready.
+        ExitsWhenLoaded = "exits-when-loaded",
+        /// Is of an architecture that the engine does not know.
+        UnknownArchitecture = "unknown-architecture",
+        /// Needs more memory than there is.
+        NeedsMemory = "needs-memory",
+        /// Is refused.
+        IsRefused = "is-refused",
+        /// Has a template that wants the person to speak first.
+        PersonFirst = "person-first",
+    }
+}
+
+impl GreetingBehaviour {
+    /// The variable to set for the engine.
+    #[must_use]
+    pub fn environment(self) -> (OsString, OsString) {
+        (GREETING_VARIABLE.into(), self.name().into())
+    }
+
+    pub(super) fn from_environment() -> Self {
+        Self::from_name(&std::env::var(GREETING_VARIABLE).unwrap_or_default())
+    }
+}
+
+impl ModelBehaviour {
+    /// The name of a file that behaves so.
+    #[must_use]
+    pub fn file_name(self) -> String {
+        format!("{}.gguf", self.name())
+    }
+
+    pub(super) fn of(path: &Path) -> Self {
+        Self::from_name(&path.file_stem().unwrap_or_default().to_string_lossy())
+    }
+
+    pub(super) fn load_error(self) -> Option<LoadError> {
+        match self {
+            Self::UnknownArchitecture => Some(LoadError::UnknownArchitecture { architecture: "unheard-of".to_owned() }),
+            Self::NeedsMemory => Some(LoadError::NotEnoughMemory { needed: Some(8 << 30), available: 1 << 30 }),
+            Self::IsRefused => Some(LoadError::Refused { reason: "a tensor is missing".to_owned() }),
+            _ => None,
+        }
+    }
+
+    pub(super) fn info(self, n_ctx: u32) -> ModelInfo {
+        ModelInfo {
+            description: "scripted".to_owned(),
+            architecture: "llama".to_owned(),
+            n_params: 1000,
+            size_bytes: 4000,
+            n_ctx_train: 4096,
+            n_ctx,
+            n_layer: 3,
+            n_gpu_layer: 0,
+            devices: Vec::new(),
+            n_threads: 1,
+            template: TemplateInfo {
+                source: TemplateSource::File,
+                accepts_assistant_first: self != Self::PersonFirst,
+                supports_thinking: true,
+            },
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! Settings that are changed while a reply is written.
+
+use fantoccini::key::Key;
+
+use crate::desk::Desk;
+use crate::models::{self, long_reply};
+
+/// Between the tokens that are there when it is set and those of the whole reply.
+const LIMIT: u64 = 150;
+
+#[tokio::test]
+async fn a_limit_set_while_a_reply_is_written_ends_that_reply() {
+    let desk = Desk::new("sampling-limit").await;
+    let window = desk.open_with(&desk.model("slow.gguf", &models::slow())).await;
+    window.send("count").await;
+    window.until_writing(1).await;
+    window.click("#sampling-max-tokens-unlimited").await;
+    window.fill("#sampling-max-tokens-number", &LIMIT.to_string()).await;
+    window.until_label("max_tokens", |label| label.starts_with("applied from token ")).await;
+    window.screenshot("1-applied").await;
+    let reply = window.until_reply(1).await;
+    assert_eq!(reply.status, "length");
+    let conversation = window.conversation().await;
+    assert_eq!(conversation["messages"][1]["timings"]["generatedTokens"], LIMIT);
+    assert_eq!(conversation["sampling"]["max_tokens"]["value"], LIMIT);
+    let content = window.content(1).await;
+    assert!(long_reply().starts_with(&content) && content.len() < long_reply().len(), "{content:?}");
+    window.until_label("max_tokens", |label| label == "this chat").await;
+    window.screenshot("2-ended").await;
+}
+
+#[tokio::test]
+async fn a_slider_moved_while_a_reply_is_written_changes_what_follows() {
+    let desk = Desk::new("sampling-slider").await;
+    // Exact at a low temperature, astray at a high one.
+    let window = desk.open_with(&desk.model("unsure.gguf", &models::slow().sharpness(9.0))).await;
+    window.until_shown("#sampling-temperature").await;
+    for (field, value) in [("top-p", "1"), ("top-k", "0"), ("min-p", "0"), ("max-tokens", ""), ("temperature", "0.1")] {
+        if !value.is_empty() {
+            window.fill(&format!("#sampling-{field}-number"), value).await;
+        }
+    }
+    window.until_label("temperature", |label| label == "this chat").await;
+    window.send("count").await;
+    let before = window.until_writing(1).await;
+    window.press_in("#sampling-temperature", Key::End).await;
+    let label = window.until_label("temperature", |label| label.starts_with("applied from token ")).await;
+    window.screenshot("1-moved").await;
+    assert_ne!(label, "applied from token 0", "the reply had begun");
+    assert!(long_reply().starts_with(&before.text), "before, the reply is the script's: {before:?}");
+    let straying = |messages: &[crate::window::ShownMessage]| !long_reply().starts_with(&messages[1].text);
+    window.until_messages("the reply to go astray", straying).await;
+    if window.shows("#stop").await {
+        window.click("#stop").await;
+    }
+    window.until_reply(1).await;
+    let content = window.content(1).await;
+    assert!(content.starts_with(&before.text), "{before:?} stays in {content:?}");
+    assert_eq!(window.conversation().await["sampling"]["temperature"]["value"], 2.0);
+    window.screenshot("2-astray").await;
+}
+
+impl crate::window::Window<'_> {
+    /// Waits until the words beside a setting's name are as wanted.
+    async fn until_label(&self, setting: &str, wanted: impl Fn(&str) -> bool) -> String {
+        let label = format!("document.querySelector('[data-sampling={setting}] .from').innerText");
+        self.wait(&format!("the label of {setting}"), async || {
+            let seen = self.read(&label).await;
+            let seen = seen.as_str().unwrap_or_default();
+            if wanted(seen) { Ok(seen.to_owned()) } else { Err(format!("{seen:?}")) }
+        })
+        .await
+    }
+}
