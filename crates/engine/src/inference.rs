@@ -182,6 +182,7 @@ impl Inference<'_, '_> {
             *timings,
             arrived,
         )?;
+        self.sequence.begin_reply();
         let reason = self.write_tokens(id, &mut generation);
         *timings = generation.timings;
         reason

@@ -6,6 +6,8 @@ use crate::llama::{Context, DecodeOutcome, TextKind, Token, Vocabulary};
 #[derive(Default)]
 pub(crate) struct Sequence {
     tokens: Vec<Token>,
+    /// Where replies begin, ascending: what a model writes first is often a space that its text then lacks.
+    replies: Vec<usize>,
 }
 
 /// How a new prompt continues what is in the cache.
@@ -31,6 +33,14 @@ impl Sequence {
     pub(crate) fn truncate(&mut self, context: &mut Context<'_>, length: usize) {
         let kept = if context.truncate(length) { length } else { 0 };
         self.tokens.truncate(kept);
+        self.replies.retain(|&start| start <= kept);
+    }
+
+    /// Notes that a reply begins here.
+    pub(crate) fn begin_reply(&mut self) {
+        if self.replies.last() != Some(&self.tokens.len()) {
+            self.replies.push(self.tokens.len());
+        }
     }
 
     /// Decodes tokens behind those in the cache. After anything but success, only whole earlier calls are kept.
@@ -47,7 +57,7 @@ impl Sequence {
     /// Finds the longest part of the cache that the prompt begins with, by text rather than by token: a model does
     /// not always write the tokens that its own text would be cut into.
     pub(crate) fn continuation(&self, vocabulary: Vocabulary<'_>, prompt: Vec<Token>) -> Continuation {
-        continuation(&self.tokens, prompt, &VocabularyText(vocabulary))
+        continuation(&self.tokens, &self.replies, prompt, &VocabularyText(vocabulary))
     }
 }
 
@@ -71,12 +81,12 @@ impl TokenText for VocabularyText<'_> {
     }
 }
 
-fn continuation(cache: &[Token], prompt: Vec<Token>, vocabulary: &impl TokenText) -> Continuation {
+fn continuation(cache: &[Token], replies: &[usize], prompt: Vec<Token>, vocabulary: &impl TokenText) -> Continuation {
     let equal = cache.iter().zip(&prompt).take_while(|(cached, wanted)| cached == wanted).count();
     let by_text = if equal == cache.len() || equal == prompt.len() {
         None
     } else {
-        continue_by_text(cache, &prompt, equal, vocabulary)
+        continue_by_text(cache, replies, &prompt, equal, vocabulary)
     };
     let mut continuation = by_text.unwrap_or(Continuation { keep: equal, tokens: prompt });
     // The logits of the last token are needed, so at least that one is decoded again.
@@ -84,15 +94,18 @@ fn continuation(cache: &[Token], prompt: Vec<Token>, vocabulary: &impl TokenText
     continuation
 }
 
-/// Walks on behind the first difference for as long as the texts are equal, and cuts the rest of the prompt anew.
+/// Walks on behind the first difference for as long as the texts are equal, but for white space that a reply begins
+/// with, and cuts the rest of the prompt anew.
 fn continue_by_text(
     cache: &[Token],
+    replies: &[usize],
     prompt: &[Token],
     equal: usize,
     vocabulary: &impl TokenText,
 ) -> Option<Continuation> {
     let mut keep = equal;
     let mut next = equal;
+    let mut at_reply_start = false;
     // What the prompt's tokens up to `next` have beyond the cache's tokens up to `keep`.
     let mut ahead: Vec<u8> = Vec::new();
     // The furthest place where both end at the same byte, or where the rest can be cut anew.
@@ -108,12 +121,24 @@ fn continue_by_text(
                 continue;
             }
         }
-        let Some(cached) = vocabulary.text(cache[keep]) else { break };
+        let Some(mut cached) = vocabulary.text(cache[keep]) else { break };
+        at_reply_start |= replies.contains(&keep);
+        if at_reply_start {
+            cached = cached.trim_ascii_start().to_vec();
+            if cached.is_empty() {
+                keep += 1;
+                continue;
+            }
+        }
         while ahead.len() < cached.len() && next < prompt.len() {
             let Some(text) = vocabulary.text(prompt[next]) else { break };
             ahead.extend(text);
             next += 1;
+            if at_reply_start {
+                ahead = ahead.trim_ascii_start().to_vec();
+            }
         }
+        at_reply_start = false;
         if cached.is_empty() || !ahead.starts_with(&cached) {
             break;
         }
@@ -172,12 +197,16 @@ mod tests {
         }
     }
 
-    const WORDS: Words = Words(&[(1, "a"), (2, "b"), (3, "ab"), (4, "ba"), (5, "c"), (6, "cb")]);
+    const WORDS: Words = Words(&[(1, "a"), (2, "b"), (3, "ab"), (4, "ba"), (5, "c"), (6, "cb"), (7, " "), (8, " a")]);
     const END: Token = 101;
 
     fn check(cache: &[Token], prompt: &[Token], keep: usize, tokens: &[Token]) {
+        check_reply(cache, &[], prompt, keep, tokens);
+    }
+
+    fn check_reply(cache: &[Token], replies: &[usize], prompt: &[Token], keep: usize, tokens: &[Token]) {
         let expected = Continuation { keep, tokens: tokens.to_vec() };
-        assert_eq!(continuation(cache, prompt.to_vec(), &WORDS), expected);
+        assert_eq!(continuation(cache, replies, prompt.to_vec(), &WORDS), expected);
     }
 
     #[test]
@@ -206,6 +235,16 @@ mod tests {
     fn other_text_is_not_kept() {
         check(&[END, 1, 2, 5], &[END, 3, 1, END], 3, &[END, 1, 2, 1, END]);
         check(&[END, 1, 102, 5], &[END, 1, END, 5], 2, &[END, 1, END, 5]);
+    }
+
+    #[test]
+    fn white_space_that_a_reply_begins_with_is_overlooked_there_only() {
+        // The model wrote " a", "b"; the prompt has "ab".
+        check_reply(&[END, 8, 2], &[1], &[END, 3, END], 3, &[END, 8, 2, END]);
+        check_reply(&[END, 7, 1, 2], &[1], &[END, 3, END], 4, &[END, 7, 1, 2, END]);
+        // The other way round, and elsewhere.
+        check_reply(&[END, 1, 2], &[1], &[END, 8, 2, END], 3, &[END, 1, 2, END]);
+        check_reply(&[END, 8, 2], &[], &[END, 3, END], 1, &[END, 3, END]);
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl RandomModel {
         kv_heads: u32;
         /// Sets the length of the feed-forward layers.
         feed_forward: u32;
-        /// Sets the least number of tokens; unused tokens fill up what the tokenizer lacks.
+        /// Sets the least number of tokens; made-up words fill up what the tokenizer lacks.
         vocabulary: usize;
         /// Sets the context length that the model says it was trained for, in tokens.
         context_length: u32;

@@ -149,10 +149,12 @@ impl Tokenizer {
         self.kinds[id as usize] = TokenKind::UserDefined;
     }
 
-    /// Adds unused tokens until there are `count`.
+    /// Adds tokens until there are `count`. They are words of their own: no text is cut into them, but a model with
+    /// random weights writes them.
     pub(crate) fn pad(&mut self, count: usize) {
         while self.len() < count {
-            self.push(format!("[unused{}]", self.len()), TokenKind::Unused);
+            let word = format!(" word{}", self.len());
+            self.push(to_token_text(word.as_bytes()), TokenKind::Normal);
         }
     }
 

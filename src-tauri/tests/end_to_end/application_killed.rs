@@ -20,9 +20,11 @@ async fn what_was_written_survives_and_the_engine_does_not() {
     window.send("count").await;
     let shown = window.until_writing(1).await;
     let seen = Instant::now();
-    window.until_messages("the reply to grow", |messages| {
-        messages[1].text.len() > shown.text.len() && seen.elapsed() > DURABLE_AFTER
-    }).await;
+    window
+        .until_messages("the reply to grow", |messages| {
+            messages[1].text.len() > shown.text.len() && seen.elapsed() > DURABLE_AFTER
+        })
+        .await;
     let (application, engine) = (window.application(), window.engine().await);
     assert_eq!(window.messages().await[1].status, "streaming", "it is killed in the middle");
     application.signal(Signal::KILL);
@@ -37,11 +39,12 @@ async fn what_was_written_survives_and_the_engine_does_not() {
     assert_eq!((messages[0].text.as_str(), messages[0].status.as_str()), ("count", "complete"));
     assert_eq!(messages[1].status, "interrupted");
     assert!(messages[1].text.starts_with(&shown.text), "{:?} is missing in {:?}", shown.text, messages[1].text);
-    assert!(long_reply().starts_with(&window.content(1).await));
+    let kept = window.content(1).await;
+    assert!(long_reply().starts_with(&kept));
     window.until_model_ready().await;
     window.screenshot("1-started-again").await;
     window.click("article:last-child .message-continue").await;
     window.until_messages("the whole reply", |messages| messages[1].status == "complete").await;
-    models::assert_goes_on(&messages[1].text, &window.content(1).await);
+    models::assert_goes_on(&kept, &window.content(1).await);
     window.screenshot("2-continued").await;
 }

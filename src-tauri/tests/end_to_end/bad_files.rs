@@ -56,26 +56,33 @@ async fn every_fault_has_its_message_and_the_window_works_on() {
         let path = desk.file(&format!("{fault:?}.gguf"));
         fault.write(&path).expect("the file can be written");
         load(&window, &path, &settings).await;
-        match expected_code(fault) {
-            Some(code) => {
-                window.until(
-                    &format!("{code} for {fault:?}"),
-                    &format!("document.querySelector('#model-failure:not([hidden])')?.dataset.code === {code:?}"),
-                ).await;
-                window.until_text("#model-badge", "Stopped").await;
-            }
-            None => {
-                window.until(&format!("{fault:?} to be loaded"), "document.querySelector('#model-facts').innerText.includes('ChatML')").await;
-                window.until_text("#model-badge", "CPU only").await;
-            }
+        if let Some(code) = expected_code(fault) {
+            window.until(&format!("{code} for {fault:?}"), &failure_is(code)).await;
+            window.until_text("#model-badge", "Stopped").await;
+            window.screenshot(&format!("{fault:?}")).await;
+            // The next failure is shown again.
+            window.click("#model-failure .notice-close").await;
+            window.until_gone("#model-failure").await;
+        } else {
+            window.until(&format!("{fault:?} to be loaded"), &model_is(&path)).await;
+            assert!(window.text("#model-facts").await.contains("ChatML"));
+            window.screenshot(&format!("{fault:?}")).await;
         }
-        window.screenshot(&format!("{fault:?}")).await;
     }
     load(&window, &good, &settings).await;
-    window.until("the good model", "document.querySelector('#model-button').innerText.includes('Quick scripted')").await;
-    window.until_text("#model-badge", "CPU only").await;
+    window.until("the good model", &model_is(&good)).await;
     window.send("tea").await;
     assert_eq!(window.until_reply(1).await.text, models::TEA);
+}
+
+/// An expression: whether a failure with this code is shown.
+fn failure_is(code: &str) -> String {
+    format!("document.querySelector('#model-failure:not([hidden])')?.dataset.code === {code:?}")
+}
+
+/// An expression: whether this model is loaded.
+fn model_is(path: &Path) -> String {
+    format!("document.querySelector('#model-button').title.endsWith({})", json!(path))
 }
 
 #[tokio::test]

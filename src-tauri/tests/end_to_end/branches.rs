@@ -37,17 +37,20 @@ async fn retries_and_edits_are_branches_to_go_back_and_forth_between() {
     assert_eq!((first.text.as_str(), first.branch.as_deref()), (models::TEA, None));
 
     window.click("article:last-child .message-retry").await;
-    let second = window.until_messages("the second version", |messages| messages[1].branch.as_deref() == Some("2/2")).await;
+    let second =
+        window.until_messages("the second version", |messages| messages[1].branch.as_deref() == Some("2/2")).await;
     assert_ne!(second[1].id, first.id);
     let second = window.until_reply(1).await;
     assert_eq!((second.text.as_str(), second.status.as_str()), (models::TEA, "complete"));
     window.screenshot("1-retried").await;
 
     window.click("article:last-child .branch-previous").await;
-    let back = window.until_messages("the first version", |messages| messages[1].branch.as_deref() == Some("1/2")).await;
+    let back =
+        window.until_messages("the first version", |messages| messages[1].branch.as_deref() == Some("1/2")).await;
     assert_eq!(back[1].id, first.id);
     window.click("article:last-child .branch-next").await;
-    let forth = window.until_messages("the second version", |messages| messages[1].branch.as_deref() == Some("2/2")).await;
+    let forth =
+        window.until_messages("the second version", |messages| messages[1].branch.as_deref() == Some("2/2")).await;
     assert_eq!(forth[1].id, second.id);
 
     window.click("article:first-child .message-edit").await;

@@ -26,7 +26,12 @@ async fn a_character_greets_answers_by_name_and_brings_its_settings() {
     window.screenshot("2-reply").await;
 
     window.click("[data-character=none]").await;
-    window.until("the default temperature", "document.querySelector('[data-sampling=temperature] .from').innerText === 'default'").await;
+    window
+        .until(
+            "the default temperature",
+            "document.querySelector('[data-sampling=temperature] .from').innerText === 'default'",
+        )
+        .await;
     window.send("coffee").await;
     let plain = window.until_reply(4).await;
     assert_eq!((plain.text.as_str(), plain.author.as_str()), (models::COFFEE, "Assistant"));

@@ -32,11 +32,17 @@ async fn conversations_are_renamed_searched_deleted_and_restored() {
 
     menu(&window, "delete").await;
     window.until("one left", &listed(&["縁側で飲むお茶 tea"])).await;
-    window.until_messages("the neighbour", |messages| messages.first().is_some_and(|first| first.text.contains("お茶"))).await;
+    window
+        .until_messages("the neighbour", |messages| messages.first().is_some_and(|first| first.text.contains("お茶")))
+        .await;
     window.screenshot("3-deleted").await;
     window.click("[data-testid=toast-action]").await;
     window.until("both again", &listed(&["梅雨の珈琲", "縁側で飲むお茶 tea"])).await;
-    let restored = window.until_messages("the restored one", |messages| messages.first().is_some_and(|first| first.text.contains("coffee"))).await;
+    let restored = window
+        .until_messages("the restored one", |messages| {
+            messages.first().is_some_and(|first| first.text.contains("coffee"))
+        })
+        .await;
     assert_eq!(restored[1].text, models::COFFEE);
     window.screenshot("4-restored").await;
 }
@@ -47,7 +53,8 @@ async fn menu(window: &Window<'_>, action: &str) {
     window.click(&format!(".menu [data-action={action}]")).await;
 }
 
-const TITLES: &str = "[...document.querySelectorAll('#conversation-list .item-title')].map((title) => title.textContent)";
+const TITLES: &str =
+    "[...document.querySelectorAll('#conversation-list .item-title')].map((title) => title.textContent)";
 
 async fn titles(window: &Window<'_>) -> Vec<String> {
     serde_json::from_value(window.read(TITLES).await).expect("titles are texts")

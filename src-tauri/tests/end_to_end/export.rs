@@ -27,16 +27,18 @@ async fn an_exported_conversation_reads_well_and_can_be_imported_with_its_branch
     export(&window, "markdown", &path, "1-markdown").await;
     let written = std::fs::read_to_string(&path).expect("the file was written");
     let reply = models::COFFEE;
-    assert_eq!(
-        written,
-        format!("# tea\n\n## You\n\n{EDITED}\n\n## Quick scripted\n\n{reply}\n")
-    );
+    assert_eq!(written, format!("# tea\n\n## You\n\n{EDITED}\n\n## Quick scripted\n\n{reply}\n"));
 
     let path = desk.file("夜の 会話.json");
     export(&window, "json", &path, "2-json").await;
     let written = std::fs::read(&path).expect("the file was written");
     let written: Value = serde_json::from_slice(&written).expect("it is JSON");
-    let texts: Vec<&str> = written["messages"].as_array().expect("messages").iter().filter_map(|message| message["content"].as_str()).collect();
+    let texts: Vec<&str> = written["messages"]
+        .as_array()
+        .expect("messages")
+        .iter()
+        .filter_map(|message| message["content"].as_str())
+        .collect();
     assert_eq!(texts, ["tea", models::TEA, models::TEA, EDITED, models::COFFEE]);
 
     let original = outline(&window.conversation().await);
@@ -59,7 +61,9 @@ async fn export(window: &Window<'_>, format: &str, path: &std::path::Path, step:
     window.click(&format!("#export-dialog [data-format={format}]")).await;
     window.choose_name("Export the chat", path, step).await;
     let name = path.file_name().expect("it has a name").to_string_lossy();
-    let told = format!("[...document.querySelectorAll('[data-testid=toast]')].some((toast) => toast.innerText.includes({name:?}))");
+    let told = format!(
+        "[...document.querySelectorAll('[data-testid=toast]')].some((toast) => toast.innerText.includes({name:?}))"
+    );
     window.until("the export to be told", &told).await;
 }
 
@@ -68,8 +72,13 @@ fn outline(conversation: &Value) -> Vec<Value> {
     let messages = conversation["messages"].as_array().expect("a conversation has messages");
     let fields = |message: &Value| {
         serde_json::json!([
-            message["role"], message["content"], message["status"], message["createdAt"], message["timings"],
-            message["branch"]["index"], message["branch"]["count"],
+            message["role"],
+            message["content"],
+            message["status"],
+            message["createdAt"],
+            message["timings"],
+            message["branch"]["index"],
+            message["branch"]["count"],
         ])
     };
     messages.iter().map(fields).collect()

@@ -35,7 +35,9 @@ async fn a_model_is_opened_through_the_dialog_and_three_turns_are_streamed() {
     window.until_text("#model-badge", "CPU only").await;
     window.until_gone("#load-dialog").await;
 
-    for (turn, (message, reply)) in [("こんばんは", GREETING), ("Rust please", CODE), ("おやすみ", FAREWELL)].into_iter().enumerate() {
+    for (turn, (message, reply)) in
+        [("こんばんは", GREETING), ("Rust please", CODE), ("おやすみ", FAREWELL)].into_iter().enumerate()
+    {
         window.send(message).await;
         let shown = window.until_reply(turn * 2 + 1).await;
         assert_eq!((shown.status.as_str(), shown.error), ("complete", None));
@@ -43,7 +45,11 @@ async fn a_model_is_opened_through_the_dialog_and_three_turns_are_streamed() {
         assert_eq!(window.content(turn * 2 + 1).await, reply, "the reply is the script's, byte for byte");
         let timings = shown.timings.expect("a reply that ended has timings");
         assert!(timings.contains("tok/s"), "{timings}");
-        assert_eq!(timings.contains("reused"), turn > 0, "from the second turn on the prompt is in the cache: {timings}");
+        assert_eq!(
+            timings.contains("reused"),
+            turn > 0,
+            "from the second turn on the prompt is in the cache: {timings}"
+        );
         window.screenshot(&format!("{}-turn", turn + 4)).await;
     }
 

@@ -35,7 +35,8 @@ async fn a_reply_runs_no_script_and_reaches_no_network() {
     assert_eq!(window.read(active).await, 0);
     assert_eq!(window.read("typeof window.__pwned").await, "undefined");
 
-    let links = window.read("[...document.querySelectorAll('#log a[data-href]')].map((link) => link.dataset.href)").await;
+    let links =
+        window.read("[...document.querySelectorAll('#log a[data-href]')].map((link) => link.dataset.href)").await;
     assert!(links.as_array().expect("a list").contains(&format!("{address}h").into()), "{links}");
     window.click(&format!("#log a[data-href='{address}h']")).await;
     window.until_shown("#link-dialog").await;

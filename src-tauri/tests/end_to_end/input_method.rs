@@ -9,11 +9,16 @@ async fn the_enter_that_ends_a_conversion_sends_nothing_and_the_next_one_sends()
     let window = desk.open_with(&desk.model("quick.gguf", &models::quick())).await;
     window.click("#composer-input").await;
     window.focus_window("Engawa").await;
-    window.until("the field to have the keyboard", "document.hasFocus() && document.activeElement.id === 'composer-input'").await;
+    window
+        .until(
+            "the field to have the keyboard",
+            "document.hasFocus() && document.activeElement.id === 'composer-input'",
+        )
+        .await;
     // GTK's own input method: a character by its number, shown underlined until Enter takes it.
     window.press(&["ctrl+shift+u", "6", "5", "e", "5"]).await;
     window.until("the text in conversion", "document.querySelector('#composer-input').value === 'u65e5'").await;
-    window.desk.photograph("1-conversion").await;
+    window.screenshot("1-conversion").await;
     window.press(&["Return"]).await;
     window.until("the converted text", "document.querySelector('#composer-input').value === '日'").await;
     assert_eq!(window.messages().await, [], "nothing was sent");

@@ -13,12 +13,16 @@ async fn ten_megabytes_stay_in_hand_and_are_refused_with_the_text_kept() {
     let window = desk.open_with(&desk.model("quick.gguf", &models::quick())).await;
     window.type_into("#composer-input", "Please read:").await;
     let begun = Instant::now();
-    window.run("
+    window
+        .run(
+            "
         const data = new DataTransfer();
         data.setData('text/plain', 'All work and no play. '.repeat(480_000).slice(0, 10_485_760));
         const paste = new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true });
         document.querySelector('#composer-input').dispatchEvent(paste);
-    ").await;
+    ",
+        )
+        .await;
     window.until_shown("held-text").await;
     assert!(begun.elapsed() < RESPONSIVE, "after {:?}", begun.elapsed());
     assert!(window.text("held-text").await.contains("10,485,760"));

@@ -30,8 +30,11 @@ pub(crate) fn long_reply() -> String {
     sentences.collect::<Vec<_>>().join(" ")
 }
 
-/// A scripted model that goes on from a text begins at the token that the text ends with: in the middle of its reply,
-/// or, where the prompt is cut into other tokens than the reply was, at the reply's start.
+/// Asserts that a reply went on from what was kept of it.
+///
+/// A scripted model goes on in the middle of its reply where the kept text ends with one of the reply's own tokens.
+/// The last token that was shown may not be in the engine's memory, and is then cut anew from the text: after any other
+/// token the model says its reply from the start.
 pub(crate) fn assert_goes_on(kept: &str, whole: &str) {
     let rest = whole.strip_prefix(kept).unwrap_or_else(|| panic!("{kept:?} was changed: {whole:?}"));
     assert!(!rest.is_empty() && long_reply().ends_with(rest), "{rest:?} is not how {kept:?} goes on");

@@ -15,11 +15,17 @@ async fn everything_is_as_it_was_left() {
     window.until_messages("a second version", |messages| messages[1].branch.as_deref() == Some("2/2")).await;
     window.until_reply(1).await;
     window.click("article:last-child .branch-previous").await;
-    let left = window.until_messages("the first version", |messages| messages[1].branch.as_deref() == Some("1/2")).await;
+    let left =
+        window.until_messages("the first version", |messages| messages[1].branch.as_deref() == Some("1/2")).await;
     window.fill("#sampling-temperature-number", "0.35").await;
     window.click("#sampling-max-tokens-unlimited").await;
     window.fill("#sampling-max-tokens-number", "321").await;
-    window.until("the limit to be set", "document.querySelector('[data-sampling=max_tokens] .from').innerText === 'this chat'").await;
+    window
+        .until(
+            "the limit to be set",
+            "document.querySelector('[data-sampling=max_tokens] .from').innerText === 'this chat'",
+        )
+        .await;
     window.click("#settings-button").await;
     window.click("#settings-theme label:has([value=dark])").await;
     window.run("const s = document.querySelector('#settings-language'); s.value = 'ja'; s.dispatchEvent(new Event('change'))").await;
@@ -31,7 +37,10 @@ async fn everything_is_as_it_was_left() {
     window.until_gone("#sidebar").await;
     window.resize(1180, 700).await;
     window.until("the new size to be stored", "window.innerWidth === 1180 && window.innerHeight === 700").await;
-    desk.until_settings("the size", |settings| settings["window"]["width"] == 1180.0 && settings["window"]["height"] == 700.0).await;
+    desk.until_settings("the size", |settings| {
+        settings["window"]["width"] == 1180.0 && settings["window"]["height"] == 700.0
+    })
+    .await;
     window.screenshot("2-before").await;
     drop(window);
 

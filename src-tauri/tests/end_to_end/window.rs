@@ -15,7 +15,6 @@ use fantoccini::Client;
 use crate::desk::{Desk, Group};
 
 use engine::Process;
-pub(crate) use messages::ShownMessage;
 pub(crate) use wait::wait_for;
 
 /// An open window. Dropping it ends the application at once, as a loss of power would.

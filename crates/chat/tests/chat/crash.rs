@@ -1,4 +1,4 @@
-use engawa_chat::{ChatEvent, ConversationId, ModelError, ModelState, Status};
+use engawa_chat::{ChatEvent, ConversationId, ModelError, ModelState, SamplingName, Status};
 use engawa_testkit::scripted_engine::ModelBehaviour;
 
 use crate::session::{Session, error_code, is_running};
@@ -110,4 +110,26 @@ async fn what_the_engine_refuses_does_not_end_it() {
     assert_eq!((failed.content.as_str(), error_code(&failed)), ("abcd", Some("generation_failed")));
     assert_eq!(session.ask(id, "say: fine").await.content, "fine");
     assert_eq!(session.chat.engine_process_id(), engine);
+}
+
+#[tokio::test]
+async fn conversations_that_write_when_the_engine_dies_share_the_next_one() {
+    let mut session = Session::with_model().await;
+    let (one, two) = (session.new_conversation(None), session.new_conversation(None));
+    session.chat.send(one, "say: abcdefgh\nwait after: 1").unwrap();
+    session.written("abcd").await;
+    session.chat.send(two, "exit after: 0").unwrap();
+    session.chat.set_sampling(one, SamplingName::TopP, Some(0.5)).unwrap();
+    let first = session.finished().await;
+    assert_eq!((first.content.as_str(), first.status), ("abcdefgh", Status::Complete));
+    assert_eq!(error_code(&session.finished().await), Some("engine_crashed"));
+
+    session.log.clear();
+    session.chat.send(one, "say: eins").unwrap();
+    session.chat.send(two, "say: zwei").unwrap();
+    session.finished().await;
+    session.finished().await;
+    assert_eq!((session.last(one).content, session.last(two).content), ("eins".to_owned(), "zwei".to_owned()));
+    let ready = session.log.iter().filter(|event| matches!(event, ChatEvent::ModelChanged(ModelState::Ready(_))));
+    assert_eq!(ready.count(), 1, "one engine was started for both");
 }

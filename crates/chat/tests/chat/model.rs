@@ -219,6 +219,19 @@ async fn a_reply_that_hangs_ends_too_when_its_model_is_unloaded() {
 }
 
 #[tokio::test]
+async fn a_reply_whose_prompt_is_counted_ends_too_when_its_model_is_unloaded() {
+    let mut session = Session::with_context(1024).await;
+    let id = session.new_conversation(None);
+    session.chat.send(id, "hang when counted").unwrap();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    session.chat.unload_model();
+    let reply = session.finished().await;
+    assert_eq!((reply.content.as_str(), reply.status, reply.error), ("", Status::Stopped, None));
+}
+
+#[tokio::test]
 async fn an_unloaded_model_leaves_nothing_behind() {
     let mut session = Session::with_model().await;
     let engine = session.chat.engine_process_id().unwrap();

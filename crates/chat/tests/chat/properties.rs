@@ -183,7 +183,7 @@ async fn run(steps: Vec<Step>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 60, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 60, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_that_was_said_is_lost_or_changed(steps in proptest::collection::vec(step(), 1..16)) {

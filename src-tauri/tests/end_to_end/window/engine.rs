@@ -4,8 +4,8 @@ use std::fs;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::wait::wait_for;
 use super::Window;
+use super::wait::wait_for;
 use crate::desk::Group;
 
 /// A process, by its number.

@@ -6,8 +6,8 @@ use std::process::Stdio;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStderr};
 
-use super::wait::LIMIT;
 use super::Window;
+use super::wait::LIMIT;
 
 impl Window<'_> {
     /// Chooses an existing file in the dialog with this title.

@@ -7,7 +7,10 @@ impl Window<'_> {
     pub(crate) async fn focus_window(&self, title: &str) {
         let pattern = format!("^{title}$");
         self.wait(&format!("the window {title:?}"), async || {
-            self.desk.screen.run("xdotool", &["search", "--onlyvisible", "--name", &pattern, "windowfocus", "--sync"]).await
+            self.desk
+                .screen
+                .run("xdotool", &["search", "--onlyvisible", "--name", &pattern, "windowfocus", "--sync"])
+                .await
         })
         .await;
     }

@@ -89,7 +89,12 @@ impl Window<'_> {
 
     /// The conversation that is open, as the backend has it.
     pub(crate) async fn conversation(&self) -> Value {
-        let id = self.until("a conversation to be open", "document.querySelector('.item-open[aria-current]')?.closest('conversation-item').dataset.id").await;
+        let id = self
+            .until(
+                "a conversation to be open",
+                "document.querySelector('.item-open[aria-current]')?.closest('conversation-item').dataset.id",
+            )
+            .await;
         self.invoke("open_conversation", json!({ "id": id })).await
     }
 

@@ -4,11 +4,12 @@ use fantoccini::Locator;
 use fantoccini::key::Key;
 use serde_json::Value;
 
-use super::wait::{LIMIT, wait_for};
 use super::Window;
+use super::wait::{LIMIT, wait_for};
 
 /// Whether an element is there, can be seen and is not disabled.
-const USABLE: &str = "(css) => { const e = document.querySelector(css); return e !== null && e.checkVisibility() && !e.disabled; }";
+const USABLE: &str =
+    "(css) => { const e = document.querySelector(css); return e !== null && e.checkVisibility() && !e.disabled; }";
 
 impl Window<'_> {
     /// Runs a script in the page and returns what it returns.
@@ -41,11 +42,7 @@ impl Window<'_> {
     }
 
     /// Waits until `look` finds something. When it does not, the page and a picture say what was there instead.
-    pub(crate) async fn wait<Found>(
-        &self,
-        awaited: &str,
-        look: impl AsyncFnMut() -> Result<Found, String>,
-    ) -> Found {
+    pub(crate) async fn wait<Found>(&self, awaited: &str, look: impl AsyncFnMut() -> Result<Found, String>) -> Found {
         match wait_for(look).await {
             Ok(found) => found,
             Err(seen) => {
@@ -150,6 +147,13 @@ impl Window<'_> {
         answer
     }
 
+    /// Waits until what is in the page is on the screen too; without a GPU that takes a while.
+    pub(crate) async fn until_painted(&self) {
+        let script = "const [done] = arguments; requestAnimationFrame(() => requestAnimationFrame(() => done(true)));";
+        let painted = tokio::time::timeout(LIMIT, self.client.execute_async(script, Vec::new())).await;
+        painted.expect("the page was not painted in time").expect("the page runs scripts");
+    }
+
     /// Gives the window another size, in pixels.
     pub(crate) async fn resize(&self, width: u32, height: u32) {
         let resized = tokio::time::timeout(LIMIT, self.client.set_window_size(width, height)).await;
@@ -158,6 +162,7 @@ impl Window<'_> {
 
     /// Takes a picture of the page.
     pub(crate) async fn screenshot(&self, step: &str) {
+        self.until_painted().await;
         let picture = tokio::time::timeout(LIMIT, self.client.screenshot()).await.expect("no picture in time");
         let picture = picture.expect("the page can be photographed");
         std::fs::write(self.desk.evidence(step, "png"), picture).expect("pictures can be written");
