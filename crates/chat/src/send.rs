@@ -1,7 +1,7 @@
 //! What a person does in a conversation: send, stop, try again, edit, continue, choose a branch.
 
 use engawa_catalog::presets::Character;
-use engawa_store::{Conversation, ConversationId, Message, MessageId, NewMessage, Role, Status};
+use engawa_store::{Conversation, ConversationId, Message, MessageId, NewMessage, Role, Status, StoreError};
 
 use crate::chat::Chat;
 use crate::conversation::ConversationView;
@@ -42,7 +42,13 @@ impl Chat {
         if conversation.title.is_empty() && self.store().set_title_if_default(id, &title_from(text))? {
             self.announce(id)?;
         }
-        self.begin_reply(slot, &conversation, message.id)
+        if let Err(error) = self.begin_reply(slot, &conversation, message.id) {
+            // The message itself is stored: an error would make the person send it again.
+            tracing::warn!(%error, "a message was stored, but no reply could begin");
+            let disk_full = matches!(error, ChatError::Store(StoreError::DiskFull));
+            self.emit(ChatEvent::SavingFailed { reason: error.to_string(), disk_full });
+        }
+        Ok(())
     }
 
     /// Writes another reply beside this one.

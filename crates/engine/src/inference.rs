@@ -293,6 +293,8 @@ impl Inference<'_, '_> {
                 DecodeOutcome::Aborted => {
                     let interruption = self.poll(id)?;
                     if interruption.cancelled {
+                        // The token was shown already: the reply goes on behind it if it is continued.
+                        self.sequence.decode(&mut self.context, &[token]);
                         return Ok(Some(FinishReason::Cancelled));
                     }
                     if let Some(sampling) = interruption.sampling {

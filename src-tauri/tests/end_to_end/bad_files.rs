@@ -101,6 +101,7 @@ async fn the_last_model_may_be_gone_at_the_next_start() {
     window.send("coffee").await;
     window.until_shown("[data-testid=composer-error][data-code=model_not_found]").await;
     assert_eq!(window.read("document.querySelector('#composer-input').value").await, "coffee", "the text is kept");
+    assert!(!window.shows("#model-failure").await, "it is said once");
     window.screenshot("2-kept").await;
 }
 

@@ -104,15 +104,6 @@ impl Desk {
     }
 }
 
-/// A test that fails leaves a picture of its screen; the page can't be asked any more then.
-impl Drop for Desk {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.screen.photograph_now(&self.evidence("failed", "png"));
-        }
-    }
-}
-
 fn pictures() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("e2e")
 }

@@ -39,9 +39,12 @@ impl<'desk> Window<'desk> {
     }
 }
 
-/// The folder is free when the application is gone, which the system does in its own time.
+/// Leaves a picture of a test that fails. The folder is free when the application is gone, which takes its own time.
 impl Drop for Window<'_> {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.desk.screen.photograph_now(&self.desk.evidence("failed", "png"));
+        }
         drop(self.driver.take());
         let begun = Instant::now();
         while !self.application.has_ended() && begun.elapsed() < KILL_LIMIT {

@@ -109,7 +109,10 @@ export class AppShell extends HTMLElement {
   /** @param {AppState} state */
   #updateFailure(state) {
     const failed = state.model.state === "failed" && state.model.error !== state.dismissedFailure ? state.model : null;
-    setShown(this.#failure, failed !== null);
+    // The composer says it when a message could not be sent for it.
+    const { unsent } = state;
+    const saidBelow = unsent?.conversationId === state.currentId && unsent.error.code === failed?.error.code;
+    setShown(this.#failure, failed !== null && !saidBelow);
     // A call that failed with the model says the same a second time.
     this.#notices.update(
       state.notices.filter((notice) => notice.error.code !== failed?.error.code),
