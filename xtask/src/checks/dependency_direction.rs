@@ -227,8 +227,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_tests_uses_the_testkit() {
-        for package in CRATES.iter().map(|rule| rule.package).filter(|package| *package != "engawa-testkit") {
+    fn nothing_but_tests_and_measurements_uses_the_testkit() {
+        let users = ["engawa-testkit", "engawa-bench"];
+        for package in CRATES.iter().map(|rule| rule.package).filter(|package| !users.contains(package)) {
             let graph = {
                 let mut graph = graph(&[(package, "engawa-testkit")]);
                 graph.workspace.insert(package.to_owned());

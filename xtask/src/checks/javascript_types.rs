@@ -1,7 +1,8 @@
 //! The window's JavaScript agrees with the types in its comments.
 
+use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -13,14 +14,15 @@ use crate::{process, repository};
 /// Where TypeScript's version is pinned.
 const SOURCE_FOLDER: &str = "xtask/javascript-types";
 const PROJECT_FILE: &str = "ui/jsconfig.json";
-/// The oldest Node.js that TypeScript runs on.
-const OLDEST_NODE: u32 = 16;
+/// Where npm puts TypeScript's own executable, in a package per system. It is run as it is: Node.js is there for npm
+/// only, and the one of an older Ubuntu is too old for the launcher in JavaScript.
+const PLATFORM_PACKAGES: &str = "node_modules/@typescript";
 
 /// Installs TypeScript below the target folder, unless it is there, and runs it over `ui/`.
 ///
 /// # Errors
 ///
-/// When the types don't agree, Node.js is too old, or TypeScript can't be installed.
+/// When the types don't agree, or TypeScript can't be installed.
 pub(crate) fn check(root: &Path) -> Result<()> {
     let lock_path = format!("{SOURCE_FOLDER}/package-lock.json");
     let lock = fs::read_to_string(root.join(&lock_path)).with_context(|| format!("while reading {lock_path}"))?;
@@ -29,13 +31,10 @@ pub(crate) fn check(root: &Path) -> Result<()> {
     if !root.join(PROJECT_FILE).is_file() {
         bail!("{PROJECT_FILE} is missing; it tells TypeScript which files to read");
     }
-    check_node()?;
-
     let folder = repository::target_folder(root)?.join("javascript-types");
     install(root, &folder, &lock)?;
     process::run_visibly(
-        Command::new("node")
-            .arg(folder.join("node_modules/typescript/bin/tsc"))
+        Command::new(executable(&folder)?)
             .args(["--project", PROJECT_FILE, "--noEmit"])
             .current_dir(root)
             .stdin(Stdio::null()),
@@ -58,22 +57,13 @@ fn recorded_addresses(path: &str, lock: &Value) -> Vec<Finding> {
         .collect()
 }
 
-fn check_node() -> Result<()> {
-    let output = process::run_quietly(Command::new("node").arg("--version"))?;
-    let version = String::from_utf8_lossy(&output.stdout);
-    let version = version.trim();
-    if major_version(version).is_some_and(|major| major < OLDEST_NODE) {
-        bail!(
-            "Node.js {version} is too old for TypeScript, which needs {OLDEST_NODE} or newer; \
-             install a newer one from https://nodejs.org and put it first on `PATH`"
-        );
-    }
-    Ok(())
-}
-
-/// Reads the first number of a version such as `v20.1.2`.
-fn major_version(version: &str) -> Option<u32> {
-    version.trim_start_matches('v').split('.').next()?.parse().ok()
+/// The compiler that was installed for this system.
+fn executable(folder: &Path) -> Result<PathBuf> {
+    let packages = folder.join(PLATFORM_PACKAGES);
+    let name = format!("lib/tsc{}", env::consts::EXE_SUFFIX);
+    let entries = fs::read_dir(&packages).with_context(|| format!("while reading {}", packages.display()))?;
+    let found = entries.flatten().map(|entry| entry.path().join(&name)).find(|path| path.is_file());
+    found.with_context(|| format!("TypeScript has no executable for this system in {}", packages.display()))
 }
 
 /// Installs what the lock file names, unless the last installation was made from the same one.
@@ -108,12 +98,5 @@ mod tests {
         let findings = recorded_addresses("package-lock.json", &lock);
         assert_eq!(findings.len(), 1);
         assert_eq!(findings[0].place, "package-lock.json: node_modules/b");
-    }
-
-    #[test]
-    fn the_major_version_is_the_first_number() {
-        assert_eq!(major_version("v12.22.9"), Some(12));
-        assert_eq!(major_version("20.1.0"), Some(20));
-        assert_eq!(major_version("?"), None);
     }
 }
