@@ -1,7 +1,7 @@
 //! A conversation as the messages of a prompt.
 
 use engawa_catalog::presets::{Character, Speaker};
-use engawa_engine_client::protocol::{self, PromptMessage};
+use engawa_engine_client::protocol::{self, PromptMessage, TemplateInfo};
 use engawa_store::{Message, MessageId, Role};
 
 /// What `{{user}}` stands for in a card.
@@ -16,13 +16,14 @@ pub(crate) struct Prompt {
 
 /// The prompt for the messages that the model sees: what the character is told, then what was said.
 ///
-/// `accepts_assistant_first` is whether the model's template allows a conversation that the model begins; where it
-/// does not, a greeting becomes part of the instructions.
-pub(crate) fn build(character: Option<&Character>, messages: &[&Message], accepts_assistant_first: bool) -> Prompt {
+/// Where the model's template allows no conversation that the model begins, a greeting becomes part of the
+/// instructions. Where it allows no two messages of the same speaker in a row, as behind a reply that failed before its
+/// first word, they become one.
+pub(crate) fn build(character: Option<&Character>, messages: &[&Message], template: &TemplateInfo) -> Prompt {
     let mut instructions = character.map(instructions).unwrap_or_default();
     let mut spoken: Vec<&Message> =
         messages.iter().copied().filter(|message| message.role != Role::System && !is_empty(message)).collect();
-    if !accepts_assistant_first && spoken.first().is_some_and(|first| first.role == Role::Assistant) {
+    if !template.accepts_assistant_first && spoken.first().is_some_and(|first| first.role == Role::Assistant) {
         if !instructions.is_empty() {
             instructions.push_str("\n\n");
         }
@@ -36,8 +37,18 @@ pub(crate) fn build(character: Option<&Character>, messages: &[&Message], accept
         prompt.sources.push(None);
     }
     for message in spoken {
-        prompt.messages.push(to_prompt(message));
-        prompt.sources.push(Some(message.id));
+        let id = message.id;
+        let message = to_prompt(message);
+        match prompt.messages.last_mut() {
+            Some(last) if last.role == message.role && !template.accepts_repeated_roles => {
+                last.content.push_str("\n\n");
+                last.content.push_str(&message.content);
+            }
+            _ => {
+                prompt.messages.push(message);
+                prompt.sources.push(Some(id));
+            }
+        }
     }
     prompt
 }
@@ -79,4 +90,48 @@ fn instructions(character: &Character) -> String {
 pub(crate) fn visible(branch: &[Message], first: Option<MessageId>) -> Vec<&Message> {
     let from = first.and_then(|first| branch.iter().position(|message| message.id == first)).unwrap_or(0);
     branch[from..].iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use engawa_engine_client::protocol::TemplateSource;
+    use engawa_store::{NewMessage, Store};
+
+    use super::*;
+
+    fn roles_and_texts(accepts_repeated_roles: bool) -> Vec<(protocol::Role, String)> {
+        let template = TemplateInfo {
+            source: TemplateSource::File,
+            accepts_assistant_first: true,
+            accepts_repeated_roles,
+            supports_thinking: false,
+        };
+        let store = Store::open_in_memory().unwrap();
+        let conversation = store.create_conversation("", 0).unwrap().id;
+        let mut messages: Vec<Message> = Vec::new();
+        for (role, text) in [
+            (Role::User, "one"),
+            (Role::Assistant, ""),
+            (Role::User, "two"),
+            (Role::Assistant, "2"),
+            (Role::User, "3?"),
+        ] {
+            let parent = messages.last().map(|message| message.id);
+            let message = NewMessage::new(conversation, parent, role, text, 0);
+            messages.push(store.insert_message(&message).unwrap());
+        }
+        let prompt = build(None, &messages.iter().collect::<Vec<_>>(), &template);
+        assert_eq!(prompt.messages.len(), prompt.sources.len());
+        prompt.messages.into_iter().map(|message| (message.role, message.content)).collect()
+    }
+
+    #[test]
+    fn messages_around_an_empty_reply_become_one_where_the_template_needs_it() {
+        use protocol::Role::{Assistant, User};
+        let text = |texts: &[(protocol::Role, &str)]| -> Vec<_> {
+            texts.iter().map(|(role, text)| (*role, (*text).to_owned())).collect()
+        };
+        assert_eq!(roles_and_texts(true), text(&[(User, "one"), (User, "two"), (Assistant, "2"), (User, "3?")]));
+        assert_eq!(roles_and_texts(false), text(&[(User, "one\n\ntwo"), (Assistant, "2"), (User, "3?")]));
+    }
 }

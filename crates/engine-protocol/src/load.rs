@@ -111,6 +111,8 @@ pub struct TemplateInfo {
     pub source: TemplateSource,
     /// Whether the first message may be the model's own (a greeting).
     pub accepts_assistant_first: bool,
+    /// Whether the same speaker may speak twice in a row.
+    pub accepts_repeated_roles: bool,
     /// Whether it marks thinking.
     pub supports_thinking: bool,
 }

@@ -2,6 +2,7 @@
 
 #include "guard.h"
 #include "json.h"
+#include "log.h"
 #include "shim.h"
 
 struct engawa_templates {
@@ -19,6 +20,10 @@ struct engawa_parser {
 
 void engawa_free(char * text) {
     std::free(text);
+}
+
+void engawa_silence_common(void) {
+    common_log_set_verbosity_thold(-1);
 }
 
 engawa_templates * engawa_templates_new(const llama_model * model, const char * source, char ** error) {

@@ -19,6 +19,9 @@ struct engawa_sampler;
 
 void engawa_free(char * text);
 
+// Ends the log lines of `common`, which may quote what was said; those of llama.cpp and ggml are not concerned.
+void engawa_silence_common(void);
+
 // ---- chat templates ----
 
 // `source` empty: the template in the model's file, or ChatML when it has none.

@@ -165,6 +165,7 @@ fn choose_template<'model>(
     let refused = |error: LlamaError| LoadError::Refused { reason: error.0 };
     let greeting = [message(Role::Assistant), message(Role::User)];
     let question = [message(Role::User)];
+    let twice = [message(Role::User), message(Role::User)];
     let try_out = |templates: &Templates<'_>, messages: &[PromptMessage]| {
         build_prompt(templates, model.vocabulary(), guard, messages, ContinueFinal::NewTurn).ok()
     };
@@ -175,13 +176,18 @@ fn choose_template<'model>(
         let template = TemplateInfo {
             source: TemplateSource::File,
             accepts_assistant_first: try_out(&templates, &greeting).is_some(),
+            accepts_repeated_roles: try_out(&templates, &twice).is_some(),
             supports_thinking: prompt.applied.supports_thinking,
         };
         return Ok((templates, template));
     }
     let templates = Templates::chatml(model).map_err(refused)?;
-    let template =
-        TemplateInfo { source: TemplateSource::ChatMl, accepts_assistant_first: true, supports_thinking: false };
+    let template = TemplateInfo {
+        source: TemplateSource::ChatMl,
+        accepts_assistant_first: true,
+        accepts_repeated_roles: true,
+        supports_thinking: false,
+    };
     Ok((templates, template))
 }
 

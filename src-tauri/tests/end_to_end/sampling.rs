@@ -5,7 +5,7 @@ use fantoccini::key::Key;
 use crate::desk::Desk;
 use crate::models::{self, long_reply};
 
-/// Between the tokens that are there when it is set and those of the whole reply.
+/// Fewer than the tokens of the whole reply; on a fast machine there may be more when it is set.
 const LIMIT: u64 = 150;
 
 #[tokio::test]
@@ -16,12 +16,13 @@ async fn a_limit_set_while_a_reply_is_written_ends_that_reply() {
     window.until_writing(1).await;
     window.click("#sampling-max-tokens-unlimited").await;
     window.fill("#sampling-max-tokens-number", &LIMIT.to_string()).await;
-    window.until_label("max_tokens", |label| label.starts_with("applied from token ")).await;
+    let label = window.until_label("max_tokens", |label| label.starts_with("applied from token ")).await;
+    let applied: u64 = label.trim_start_matches("applied from token ").replace(',', "").parse().unwrap();
     window.screenshot("1-applied").await;
     let reply = window.until_reply(1).await;
     assert_eq!(reply.status, "length");
     let conversation = window.conversation().await;
-    assert_eq!(conversation["messages"][1]["timings"]["generatedTokens"], LIMIT);
+    assert_eq!(conversation["messages"][1]["timings"]["generatedTokens"], LIMIT.max(applied));
     assert_eq!(conversation["sampling"]["max_tokens"]["value"], LIMIT);
     let content = window.content(1).await;
     assert!(long_reply().starts_with(&content) && content.len() < long_reply().len(), "{content:?}");

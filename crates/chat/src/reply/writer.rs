@@ -159,7 +159,7 @@ impl ReplyWriter {
         let mut first = conversation.first_in_context;
         for _ in 0..FIT_ATTEMPTS {
             let visible = prompt::visible(&branch, first);
-            let built = prompt::build(character.as_ref(), &visible, info.template.accepts_assistant_first);
+            let built = prompt::build(character.as_ref(), &visible, &info.template);
             if fits_surely(&built.messages, info.n_ctx, reserve) {
                 return Ok(built.messages);
             }
@@ -175,7 +175,7 @@ impl ReplyWriter {
             self.chat.emit(ChatEvent::ContextTrimmed { conversation: self.conversation, first_in_context: oldest });
         }
         let visible = prompt::visible(&branch, first);
-        Ok(prompt::build(character.as_ref(), &visible, info.template.accepts_assistant_first).messages)
+        Ok(prompt::build(character.as_ref(), &visible, &info.template).messages)
     }
 
     /// Takes the reply in until its last event.

@@ -15,6 +15,9 @@ static ERRORS: Mutex<Option<Vec<String>>> = Mutex::new(None);
 pub(crate) fn route_logs_to_stderr() {
     // SAFETY: the callback is a plain function that lives as long as the process and takes no user data.
     unsafe { sys::llama_log_set(Some(log_line), std::ptr::null_mut()) };
+    // What llama.cpp's `common` logs may quote a reply, and no log has anybody's words in it.
+    // SAFETY: called before any other thread uses it.
+    unsafe { super::shim::engawa_silence_common() };
 }
 
 /// Begins to keep error lines, forgetting earlier ones.

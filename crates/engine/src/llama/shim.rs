@@ -36,6 +36,7 @@ pub(super) struct Memory {
 
 unsafe extern "C" {
     pub(super) fn engawa_free(text: *mut c_char);
+    pub(super) fn engawa_silence_common();
 
     pub(super) fn engawa_templates_new(
         model: *const sys::llama_model,

@@ -120,6 +120,7 @@ impl ModelBehaviour {
             template: TemplateInfo {
                 source: TemplateSource::File,
                 accepts_assistant_first: self != Self::PersonFirst,
+                accepts_repeated_roles: self != Self::PersonFirst,
                 supports_thinking: true,
             },
         }
