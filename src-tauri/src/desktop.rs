@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use engawa_chat::{Chat, Language, LoadSettings};
 use tauri::async_runtime::JoinHandle;
@@ -12,6 +13,9 @@ use crate::arguments::Arguments;
 use crate::folder::FolderLock;
 use crate::settings::SettingsFile;
 use crate::wire::LanguageChoice;
+
+/// The longest that closing the window waits for replies to be stored and the engine to end.
+const SHUT_DOWN_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The application with the shell's own state.
 pub(crate) struct Desktop {
@@ -87,7 +91,11 @@ impl Desktop {
 
     /// Stops what runs, keeping what was written. Blocks for a few seconds at most.
     pub(crate) fn shut_down(&self) {
-        tauri::async_runtime::block_on(self.chat.shut_down());
+        let stopped = async { tokio::time::timeout(SHUT_DOWN_TIMEOUT, self.chat.shut_down()).await };
+        if tauri::async_runtime::block_on(stopped).is_err() {
+            // An engine in a driver that does not return can't even be killed; the window closes all the same.
+            tracing::warn!("the engine does not end");
+        }
     }
 }
 

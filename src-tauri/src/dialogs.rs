@@ -60,12 +60,27 @@ pub(crate) fn show_fatal(message: &str) {
         || ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some());
     let is_test = std::env::var_os("TAURI_WEBVIEW_AUTOMATION").is_some();
     if has_screen && !is_test {
-        rfd::MessageDialog::new()
-            .set_level(rfd::MessageLevel::Error)
-            .set_title("Engawa could not start")
-            .set_description(message)
-            .show();
+        show_message("Engawa could not start", message);
     }
+}
+
+/// GTK's own dialog, which also works while the window's loop waits for us; rfd's would wait for that loop.
+#[cfg(target_os = "linux")]
+fn show_message(title: &str, message: &str) {
+    use gtk::prelude::*;
+    if gtk::init().is_err() {
+        return;
+    }
+    let (flags, kind, buttons) = (gtk::DialogFlags::MODAL, gtk::MessageType::Error, gtk::ButtonsType::Close);
+    let dialog = gtk::MessageDialog::new(None::<&gtk::Window>, flags, kind, buttons, title);
+    dialog.set_title("Engawa");
+    dialog.set_secondary_text(Some(message));
+    dialog.run();
+}
+
+#[cfg(not(target_os = "linux"))]
+fn show_message(title: &str, message: &str) {
+    rfd::MessageDialog::new().set_level(rfd::MessageLevel::Error).set_title(title).set_description(message).show();
 }
 
 /// Says that a dialog is open for as long as it lives.

@@ -33,12 +33,7 @@ use crate::settings::SettingsFile;
 pub fn run() -> ExitCode {
     match open_and_run() {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tracing::error!("{error:#}");
-            eprintln!("Engawa could not start: {error:#}");
-            dialogs::show_fatal(&format!("{error:#}"));
-            ExitCode::FAILURE
-        }
+        Err(error) => end_with(&error),
     }
 }
 
@@ -53,13 +48,10 @@ fn open_and_run() -> anyhow::Result<()> {
         .invoke_handler(commands::handler());
     let app = builder
         .setup(move |app| {
-            // The second instance is gone by now where a message bus tells of the first; the lock serves where none does.
-            let lock = folder.lock()?;
-            let chat = open_chat(&folder)?;
-            let settings = SettingsFile::open(app.handle(), &folder)?;
-            let window = settings.window();
-            app.manage(Desktop::new(chat, settings, arguments, lock));
-            window::open(app, window)?;
+            if let Err(error) = open_window(app, &folder, arguments) {
+                // Tauri would end the process with a panic, and nobody would read why.
+                end_with(&error);
+            }
             Ok(())
         })
         .build(webview::context())
@@ -70,6 +62,25 @@ fn open_and_run() -> anyhow::Result<()> {
         }
     });
     Ok(())
+}
+
+/// Takes the folder, opens what is in it, and shows the window.
+fn open_window(app: &tauri::App, folder: &DataFolder, arguments: Arguments) -> anyhow::Result<()> {
+    // The second instance is gone by now where a message bus tells of the first; the lock serves where none does.
+    let lock = folder.lock()?;
+    let chat = open_chat(folder)?;
+    let settings = SettingsFile::open(app.handle(), folder)?;
+    let window = settings.window();
+    app.manage(Desktop::new(chat, settings, arguments, lock));
+    window::open(app, window).context("while opening the window")
+}
+
+/// Says why there is no window, and ends the process.
+fn end_with(error: &anyhow::Error) -> ! {
+    tracing::error!("{error:#}");
+    eprintln!("Engawa could not start: {error:#}");
+    dialogs::show_fatal(&format!("{error:#}"));
+    std::process::exit(1)
 }
 
 fn open_chat(folder: &DataFolder) -> anyhow::Result<Chat> {

@@ -188,10 +188,14 @@ impl Chat {
             sampling: Some(sampling.to_json()),
             ..self.spoken(conversation.id, Some(parent), Role::Assistant, "", character.as_ref())
         };
-        let message = self.add(&reply)?.id;
         let path = self.shared.models.path().map(|path| path.to_string_lossy().into_owned());
         self.store().set_model(conversation.id, path.as_deref())?;
-        self.announce(conversation.id)?;
+        // Nothing may fail between the empty reply and the task that writes it.
+        let message = self.store().insert_message(&reply)?.id;
+        let announced = self.announce_message(conversation.id, message).and_then(|()| self.announce(conversation.id));
+        if let Err(error) = announced {
+            tracing::warn!(%error, "while announcing a reply");
+        }
         slot.start(self, ReplyJob { message, written: None, sampling: sampling.to_engine() });
         Ok(())
     }

@@ -68,8 +68,10 @@ struct CancelOnDrop {
 
 impl Drop for CancelOnDrop {
     fn drop(&mut self) {
-        self.engine.routes.forget_reply(self.id);
-        self.engine.send(EngineRequest::Cancel { id: self.id });
+        // A reply that has ended needs no cancelling, and the request would disturb the next one.
+        if self.engine.routes.forget_reply(self.id) {
+            self.engine.send(EngineRequest::Cancel { id: self.id });
+        }
     }
 }
 

@@ -67,8 +67,9 @@ impl Routes {
         self.lock().replies.keys().copied().collect()
     }
 
-    pub(crate) fn forget_reply(&self, id: RequestId) {
-        self.lock().replies.remove(&id);
+    /// Forgets a reply; whether it was still being written.
+    pub(crate) fn forget_reply(&self, id: RequestId) -> bool {
+        self.lock().replies.remove(&id).is_some()
     }
 
     /// Says why the engine is about to end; the first reason stays.

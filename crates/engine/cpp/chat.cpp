@@ -14,6 +14,8 @@ struct engawa_parser {
     std::string               text;
     std::string               reasoning;
     std::string               content;
+    // Up to where the text was given out, as far as is known.
+    size_t given_out = 0;
     // The text did not fit the parser: what follows is shown as it is.
     bool raw = false;
 };
@@ -112,8 +114,12 @@ void engawa_parser_push(engawa_parser * parser, const char * text, size_t length
             }
         }
         if (parser->raw) {
+            // With what was held back as the possible start of a tag.
             more_reasoning.clear();
-            more_content = delta;
+            more_content = parser->text.substr(parser->given_out);
+        }
+        if (parser->raw || !more_reasoning.empty() || !more_content.empty()) {
+            parser->given_out = parser->text.size();
         }
         parser->reasoning += more_reasoning;
         parser->content += more_content;

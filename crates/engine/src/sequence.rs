@@ -31,6 +31,12 @@ impl Sequence {
 
     /// Keeps the first `length` tokens; none when the model can't forget only a part.
     pub(crate) fn truncate(&mut self, context: &mut Context<'_>, length: usize) {
+        if length < self.tokens.len() {
+            self.cut(context, length);
+        }
+    }
+
+    fn cut(&mut self, context: &mut Context<'_>, length: usize) {
         let kept = if context.truncate(length) { length } else { 0 };
         self.tokens.truncate(kept);
         self.replies.retain(|&start| start <= kept);
@@ -49,7 +55,8 @@ impl Sequence {
         if outcome == DecodeOutcome::Done {
             self.tokens.extend_from_slice(tokens);
         } else {
-            self.truncate(context, self.tokens.len());
+            // llama.cpp may hold a part of what it was given.
+            self.cut(context, self.tokens.len());
         }
         outcome
     }
@@ -63,7 +70,7 @@ impl Sequence {
 
 /// What [`continuation`] must know of a vocabulary.
 trait TokenText {
-    /// The token's bytes; `None` for a control token, which is equal to itself only.
+    /// The token's bytes; `None` for a control or hand-made token, which is equal to itself only.
     fn text(&self, token: Token) -> Option<Vec<u8>>;
     /// Plain text as tokens, if it is valid text.
     fn tokenize(&self, text: &[u8]) -> Option<Vec<Token>>;
@@ -73,7 +80,9 @@ struct VocabularyText<'model>(Vocabulary<'model>);
 
 impl TokenText for VocabularyText<'_> {
     fn text(&self, token: Token) -> Option<Vec<u8>> {
-        if self.0.is_control(token) { None } else { self.0.piece(token, true).ok() }
+        // Hand-made tokens are found in plain text as well: cut anew, a person's `<think>` would become a real one.
+        let is_marker = self.0.is_control(token) || self.0.is_user_defined(token);
+        if is_marker { None } else { self.0.piece(token, true).ok() }
     }
 
     fn tokenize(&self, text: &[u8]) -> Option<Vec<Token>> {
@@ -118,6 +127,7 @@ fn continue_by_text(
             if next < prompt.len() && cache[keep] == prompt[next] {
                 keep += 1;
                 next += 1;
+                at_reply_start = false;
                 continue;
             }
         }
@@ -245,6 +255,8 @@ mod tests {
         // The other way round, and elsewhere.
         check_reply(&[END, 1, 2], &[1], &[END, 8, 2, END], 3, &[END, 1, 2, END]);
         check_reply(&[END, 8, 2], &[], &[END, 3, END], 1, &[END, 3, END]);
+        // Not behind the reply's first word.
+        check_reply(&[END, 7, 1, 8], &[1], &[END, 1, 1, END], 3, &[END, 7, 1, 1, END]);
     }
 
     #[test]

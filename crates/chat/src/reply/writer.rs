@@ -90,10 +90,10 @@ impl ReplyWriter {
         let end = self.write().await;
         self.draft.end_thinking(Instant::now());
         self.show();
-        self.store(end).await;
+        let unsaved = self.store(end).await;
         drop(slot);
         // After the slot is free, so that whoever hears of the end can send at once.
-        self.announce_end();
+        self.announce_end(unsaved);
     }
 
     async fn write(&mut self) -> End {
@@ -285,7 +285,9 @@ impl ReplyWriter {
     }
 
     /// Stores the finished reply, again and again while the disk is full.
-    async fn store(&self, end: End) {
+    ///
+    /// What could not be stored for another reason is returned, so that at least what is shown is whole.
+    async fn store(&self, end: End) -> Option<MessageEnd> {
         let to_value = |value| serde_json::to_value(value).ok();
         let message_end = MessageEnd {
             status: end.status,
@@ -297,22 +299,30 @@ impl ReplyWriter {
             ended_at: self.chat.now(),
         };
         loop {
-            let (message, message_end) = (self.message, message_end.clone());
-            match self.blocking(move |chat| chat.store().finish_message(message, &message_end)).await {
-                Ok(()) => return,
+            let (message, stored) = (self.message, message_end.clone());
+            match self.blocking(move |chat| chat.store().finish_message(message, &stored)).await {
+                Ok(()) => return None,
                 Err(error @ (StoreError::DiskFull | StoreError::ReadOnly | StoreError::Locked)) => {
                     self.saving_failed(&error);
                     tokio::time::sleep(RETRY_INTERVAL).await;
                 }
-                Err(error) => return self.saving_failed(&error),
+                Err(error) => {
+                    self.saving_failed(&error);
+                    return Some(message_end);
+                }
             }
         }
     }
 
-    fn announce_end(&self) {
+    fn announce_end(&self, unsaved: Option<MessageEnd>) {
         let path = self.chat.store().path_with_branches(self.message);
         let message = path.ok().and_then(|mut path| path.pop());
-        if let Some(message) = message {
+        if let Some(mut message) = message {
+            if let Some(end) = unsaved {
+                let shown = &mut message.message;
+                (shown.status, shown.content, shown.reasoning) = (end.status, end.content, end.reasoning);
+                (shown.error, shown.timings, shown.reasoning_ms) = (end.error, end.timings, end.reasoning_ms);
+            }
             self.chat.emit(ChatEvent::ReplyFinished {
                 conversation: self.conversation,
                 message: Box::new(message),

@@ -38,7 +38,8 @@ impl ContextSettings {
     pub(super) fn to_params(self) -> sys::llama_context_params {
         // SAFETY: returns a plain value.
         let mut params = unsafe { sys::llama_context_default_params() };
-        params.n_ctx = self.n_ctx;
+        // llama.cpp makes no batch larger than the context that was asked for.
+        params.n_ctx = self.n_ctx.max(self.n_batch);
         params.n_batch = self.n_batch;
         params.n_ubatch = self.n_batch.min(512);
         params.n_seq_max = 1;
