@@ -292,3 +292,32 @@ fn value_bytes(value: &MetadataValue) -> usize {
         _ => 0,
     }
 }
+
+/// Everybody may read everything as root: the test then starts itself again as nobody.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_file_that_may_not_be_read_is_told_apart() {
+    use std::os::unix::fs::PermissionsExt;
+    const LOCKED_FILE: &str = "ENGAWA_TEST_LOCKED_FILE";
+    let check = |path: &Path| assert!(matches!(GgufHeader::read(path), Err(GgufError::NoPermission)));
+    if let Some(path) = std::env::var_os(LOCKED_FILE) {
+        return check(Path::new(&path));
+    }
+    let folder = TempDir::new().unwrap();
+    let path = file(&folder, "locked.gguf");
+    RandomModel::new().write(&path).unwrap();
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o000)).unwrap();
+    if std::fs::File::open(&path).is_err() {
+        return check(&path);
+    }
+    let output = std::process::Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "a_file_that_may_not_be_read_is_told_apart"])
+        .env(LOCKED_FILE, &path)
+        .output()
+        .unwrap();
+    let report = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && report.contains("1 passed"), "{report}");
+}
