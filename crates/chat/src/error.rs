@@ -51,9 +51,6 @@ pub enum ChatError {
     /// The file is no conversation.
     #[error(transparent)]
     Import(#[from] ImportError),
-    /// A file could not be written.
-    #[error("the file could not be written")]
-    WriteFile(#[source] std::io::Error),
 }
 
 /// Why a reply failed; kept with the message, as JSON.

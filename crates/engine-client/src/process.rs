@@ -15,6 +15,7 @@ use engawa_engine_protocol::{
 };
 use shared_child::SharedChild;
 
+use crate::ExitCause;
 use crate::routes::Routes;
 
 /// The most lines of standard error kept to explain an exit.
@@ -134,7 +135,7 @@ fn read_events(mut pipe: impl Read, child: &SharedChild, routes: &Routes) {
             Ok(None) => return,
             Err(error) => {
                 tracing::warn!(%error, "the engine broke the protocol");
-                routes.blame_protocol();
+                routes.blame(ExitCause::Protocol);
                 let _ = child.kill();
                 return;
             }

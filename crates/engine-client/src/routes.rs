@@ -77,10 +77,6 @@ impl Routes {
         self.lock().blame.get_or_insert(cause);
     }
 
-    pub(crate) fn blame_protocol(&self) {
-        self.blame(ExitCause::Protocol);
-    }
-
     /// Passes an event on; called by the thread that reads the pipe, which waits here for a slow receiver.
     pub(crate) fn dispatch(&self, event: EngineEvent) {
         match event {

@@ -167,10 +167,10 @@ impl Inference<'_, '_> {
     fn write_reply(&mut self, request: GenerateRequest, timings: &mut Timings) -> Result<FinishReason, Stop> {
         let arrived = Instant::now();
         let id = request.id;
-        let prompt = self.prompt(&request.messages, request.continue_final)?;
+        let mut prompt = self.prompt(&request.messages, request.continue_final)?;
         let mut sampling = request.sampling;
         self.check_size(prompt.tokens.len())?;
-        self.prefill(id, prompt.tokens.clone(), &mut sampling, timings)?;
+        self.prefill(id, std::mem::take(&mut prompt.tokens), &mut sampling, timings)?;
         let mut generation = Generation::new(
             id,
             self.model,
@@ -189,13 +189,8 @@ impl Inference<'_, '_> {
     }
 
     fn check_size(&self, prompt_tokens: usize) -> Result<(), GenerateError> {
-        let context_size = self.context.size();
         let prompt_tokens = u32::try_from(prompt_tokens).unwrap_or(u32::MAX);
-        if prompt_tokens < context_size {
-            Ok(())
-        } else {
-            Err(GenerateError::ContextTooSmall { prompt_tokens, context_size })
-        }
+        if prompt_tokens < self.context.size() { Ok(()) } else { Err(self.context_too_small(prompt_tokens)) }
     }
 
     /// Brings the prompt into the context, reusing what is there.

@@ -41,8 +41,6 @@ pub enum TokenKind {
     Control,
     /// A text that is always one token, wherever it occurs.
     UserDefined,
-    /// A number without a meaning.
-    Unused,
 }
 
 impl TokenKind {
@@ -51,7 +49,6 @@ impl TokenKind {
             Self::Normal => 1,
             Self::Control => 3,
             Self::UserDefined => 4,
-            Self::Unused => 5,
         }
     }
 }

@@ -46,7 +46,6 @@ impl From<ChatError> for UiError {
                 Self::new("message_too_long", message).with_value("bytes", bytes).with_value("limit", limit)
             }
             ChatError::Import(_) => Self::new("import_failed", message.clone()).with_report(message),
-            ChatError::WriteFile(_) => Self::new("export_failed", message),
             ChatError::EmptyMessage
             | ChatError::NotAReply
             | ChatError::UnknownCharacter(_)

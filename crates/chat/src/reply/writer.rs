@@ -288,14 +288,13 @@ impl ReplyWriter {
     ///
     /// What could not be stored for another reason is returned, so that at least what is shown is whole.
     async fn store(&self, end: End) -> Option<MessageEnd> {
-        let to_value = |value| serde_json::to_value(value).ok();
         let message_end = MessageEnd {
             status: end.status,
             content: self.draft.content.clone(),
             reasoning: self.draft.reasoning.clone(),
             reasoning_ms: self.draft.thought_ms(),
             error: end.error.and_then(|error| serde_json::to_value(error).ok()),
-            timings: end.timings.and_then(to_value),
+            timings: end.timings.and_then(|timings| serde_json::to_value(timings).ok()),
             ended_at: self.chat.now(),
         };
         loop {
