@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     fn prompt(roles: &[(Role, u32)]) -> (Vec<PromptMessage>, PromptCount) {
-        let message = |role: &Role| PromptMessage { role: *role, content: String::new(), reasoning: String::new() };
+        let message = |role: &Role| PromptMessage::new(*role, "");
         let prompt = roles.iter().map(|(role, _)| message(role)).collect();
         let messages: Vec<u32> = roles.iter().map(|(_, tokens)| *tokens).collect();
         (prompt, PromptCount { total: messages.iter().sum(), messages })

@@ -32,8 +32,7 @@ pub(crate) fn build(character: Option<&Character>, messages: &[&Message], templa
     }
     let mut prompt = Prompt { messages: Vec::new(), sources: Vec::new() };
     if !instructions.is_empty() {
-        let (role, reasoning) = (protocol::Role::System, String::new());
-        prompt.messages.push(PromptMessage { role, content: instructions, reasoning });
+        prompt.messages.push(PromptMessage::new(protocol::Role::System, instructions));
         prompt.sources.push(None);
     }
     for message in spoken {
@@ -59,15 +58,12 @@ pub(crate) fn is_empty(message: &Message) -> bool {
 }
 
 fn to_prompt(message: &Message) -> PromptMessage {
-    PromptMessage {
-        role: match message.role {
-            Role::User => protocol::Role::User,
-            Role::Assistant => protocol::Role::Assistant,
-            Role::System => protocol::Role::System,
-        },
-        content: message.content.clone(),
-        reasoning: message.reasoning.clone(),
-    }
+    let role = match message.role {
+        Role::User => protocol::Role::User,
+        Role::Assistant => protocol::Role::Assistant,
+        Role::System => protocol::Role::System,
+    };
+    PromptMessage { reasoning: message.reasoning.clone(), ..PromptMessage::new(role, message.content.clone()) }
 }
 
 /// The character's system prompt with its example dialogue.

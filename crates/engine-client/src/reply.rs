@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engawa_engine_protocol::{EngineRequest, FinishReason, GenerateError, RequestId, Sampling, Timings};
+use engawa_engine_protocol::{EngineRequest, FinishReason, GenerateError, RequestId, Sampling, Timings, ToolCall};
 use tokio::sync::mpsc;
 
 use crate::{Engine, ExitReport};
@@ -33,6 +33,11 @@ pub enum ReplyEvent {
         content: String,
         /// Tokens of the reply so far.
         generated: u32,
+    },
+    /// The model called tools; `Finished` with [`FinishReason::ToolCalls`] follows.
+    ToolsCalled {
+        /// The calls, in their order.
+        calls: Vec<ToolCall>,
     },
     /// New sampling settings are in use.
     SamplingApplied {

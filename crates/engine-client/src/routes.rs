@@ -104,6 +104,7 @@ impl Routes {
             EngineEvent::Text { id, reasoning, content, generated } => {
                 self.send_reply(id, ReplyEvent::Text { reasoning, content, generated });
             }
+            EngineEvent::ToolsCalled { id, calls } => self.send_reply(id, ReplyEvent::ToolsCalled { calls }),
             EngineEvent::SamplingApplied { id, from_token } => {
                 self.send_reply(id, ReplyEvent::SamplingApplied { from_token });
             }

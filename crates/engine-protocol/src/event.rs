@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FinishReason, GenerateError, LoadError, ModelInfo, PromptCount, RequestId, Timings};
+use crate::{FinishReason, GenerateError, LoadError, ModelInfo, PromptCount, RequestId, Timings, ToolCall};
 
 /// What an engine tells the app. Past tense.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +53,13 @@ pub enum EngineEvent {
         content: String,
         /// Tokens of the reply so far.
         generated: u32,
+    },
+    /// The model called tools: all calls of the reply, once, before it ends with [`FinishReason::ToolCalls`].
+    ToolsCalled {
+        /// The request.
+        id: RequestId,
+        /// The calls, in their order.
+        calls: Vec<ToolCall>,
     },
     /// New sampling settings are in use.
     SamplingApplied {

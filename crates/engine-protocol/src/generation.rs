@@ -21,6 +21,9 @@ pub struct GenerateRequest {
     pub sequence: SequenceId,
     /// The conversation, oldest first.
     pub messages: Vec<PromptMessage>,
+    /// Tools that the reply may call; none without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tools: Vec<ToolDefinition>,
     /// Whether the last message is the reply's own beginning.
     pub continue_final: ContinueFinal,
     /// Settings at its start; [`crate::EngineRequest::UpdateSampling`] changes them later.
@@ -49,6 +52,8 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
+    /// A tool that the model called: its result.
+    Tool,
 }
 
 /// One message of the prompt. Its text is never parsed for control tokens.
@@ -61,6 +66,49 @@ pub struct PromptMessage {
     /// What an assistant thought before; empty without.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reasoning: String,
+    /// The tools that an assistant called; empty without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tool_calls: Vec<ToolCall>,
+    /// The call that a tool's result answers: [`ToolCall::id`]; empty for other roles.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tool_call_id: String,
+}
+
+impl PromptMessage {
+    /// A message that is text alone.
+    pub fn new(role: Role, content: impl Into<String>) -> Self {
+        Self {
+            role,
+            content: content.into(),
+            reasoning: String::new(),
+            tool_calls: Vec::new(),
+            tool_call_id: String::new(),
+        }
+    }
+}
+
+/// A tool as it is offered to a model; the fields are those of a function in OpenAI's chat API.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolDefinition {
+    /// What calls name it.
+    pub name: String,
+    /// What it does, for the model; may be empty.
+    #[serde(default)]
+    pub description: String,
+    /// Its arguments, as a JSON schema of an object.
+    pub parameters: serde_json::Value,
+}
+
+/// A call of a tool, as the model wrote it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToolCall {
+    /// Names the call within its conversation; empty where the model's format has no such names.
+    #[serde(default)]
+    pub id: String,
+    /// The tool.
+    pub name: String,
+    /// The arguments as JSON text. A model wrote them: they may be wrong in every way.
+    pub arguments: String,
 }
 
 /// How many tokens a prompt has.
@@ -78,6 +126,8 @@ pub struct PromptCount {
 pub enum FinishReason {
     /// The model ended its turn.
     EndOfTurn,
+    /// The model ended its turn with calls of tools.
+    ToolCalls,
     /// A stop text was written.
     StopText,
     /// `max_tokens` is reached.

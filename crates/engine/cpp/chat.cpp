@@ -14,6 +14,7 @@ struct engawa_parser {
     std::string               text;
     std::string               reasoning;
     std::string               content;
+    std::vector<common_chat_tool_call> tool_calls;
     // Up to where the text was given out, as far as is known.
     size_t given_out = 0;
     // The text did not fit the parser: what follows is shown as it is.
@@ -48,6 +49,9 @@ char * engawa_templates_apply(const engawa_templates * templates, const char * r
         common_chat_templates_inputs inputs;
         inputs.messages         = common_chat_msgs_parse_oaicompat(parsed.at("messages"));
         inputs.reasoning_format = COMMON_REASONING_FORMAT_AUTO;
+        if (parsed.contains("tools")) {
+            inputs.tools = common_chat_tools_parse_oaicompat(parsed.at("tools"));
+        }
         const common_chat_params applied = common_chat_templates_apply(templates->templates.get(), inputs);
 
         common_json result          = common_json::object();
@@ -55,6 +59,7 @@ char * engawa_templates_apply(const engawa_templates * templates, const char * r
         result["format"]            = static_cast<int>(applied.format);
         result["generation_prompt"] = applied.generation_prompt;
         result["parser"]            = applied.parser;
+        result["calls_tools"]       = !inputs.tools.empty();
         result["supports_thinking"] = applied.supports_thinking;
         result["preserved_tokens"]  = applied.preserved_tokens;
         result["additional_stops"]  = applied.additional_stops;
@@ -71,7 +76,7 @@ engawa_parser * engawa_parser_new(const char * applied, char ** error) {
         parser->params.format            = static_cast<common_chat_format>(description.at("format").get<int>());
         parser->params.generation_prompt = description.value("generation_prompt", "");
         parser->params.reasoning_format  = COMMON_REASONING_FORMAT_AUTO;
-        parser->params.parse_tool_calls  = false;
+        parser->params.parse_tool_calls  = description.value("calls_tools", false);
         const std::string saved          = description.value("parser", "");
         if (!saved.empty()) {
             parser->params.parser.load(saved);
@@ -109,11 +114,13 @@ void engawa_parser_push(engawa_parser * parser, const char * text, size_t length
                 const common_chat_msg message = common_chat_parse(parser->text, !is_final, parser->params);
                 parser->raw = !added(parser->reasoning, message.reasoning_content, more_reasoning) ||
                               !added(parser->content, message.content, more_content);
+                parser->tool_calls = message.tool_calls;
             } catch (const std::exception &) {
                 parser->raw = true;
             }
         }
         if (parser->raw) {
+            parser->tool_calls.clear();
             // With what was held back as the possible start of a tag.
             more_reasoning.clear();
             more_content = parser->text.substr(parser->given_out);
@@ -126,5 +133,19 @@ void engawa_parser_push(engawa_parser * parser, const char * text, size_t length
         *reasoning = engawa_copy(more_reasoning);
         *content   = engawa_copy(more_content);
         return 0;
+    });
+}
+
+char * engawa_parser_tool_calls(const engawa_parser * parser, char ** error) {
+    return engawa_guard<char *>(error, nullptr, [&] {
+        common_json calls = common_json::array();
+        for (const common_chat_tool_call & call : parser->tool_calls) {
+            common_json one  = common_json::object();
+            one["id"]        = call.id;
+            one["name"]      = call.name;
+            one["arguments"] = call.arguments;
+            calls.push_back(one);
+        }
+        return engawa_copy(calls.dump_safe());
     });
 }

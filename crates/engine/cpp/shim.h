@@ -29,8 +29,8 @@ struct engawa_templates * engawa_templates_new(const struct llama_model * model,
 void                      engawa_templates_free(struct engawa_templates * templates);
 // Whether the model's file has a template of its own.
 bool engawa_templates_from_file(const struct engawa_templates * templates);
-// `request`: {"messages": [...]}. Returns what the template made of it, as JSON; the same text is
-// the description that `engawa_parser_new` takes.
+// `request`: {"messages": [...], "tools": [...]}; the tools may be absent. Returns what the template made of it, as JSON;
+// the same text is the description that `engawa_parser_new` takes.
 char * engawa_templates_apply(const struct engawa_templates * templates, const char * request, char ** error);
 
 // ---- the reply, parsed while it is written ----
@@ -40,6 +40,8 @@ void                   engawa_parser_free(struct engawa_parser * parser);
 // Appends text (UTF-8, whole characters) and gives what it adds to the thinking and to the reply.
 void engawa_parser_push(struct engawa_parser * parser, const char * text, size_t length, bool is_final, char ** reasoning,
                         char ** content, char ** error);
+// The calls of tools in the text so far, as JSON: [{"id": "", "name": "…", "arguments": "{…}"}].
+char * engawa_parser_tool_calls(const struct engawa_parser * parser, char ** error);
 
 // ---- sampling ----
 

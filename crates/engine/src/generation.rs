@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use engawa_engine_protocol::{EngineEvent, GenerateError, RequestId, Sampling, Timings};
+use engawa_engine_protocol::{EngineEvent, GenerateError, RequestId, Sampling, Timings, ToolCall};
 
 use crate::llama::{AppliedTemplate, Context, LlamaError, Model, ReplyDelta, ReplyParser, Sampler, Token, Vocabulary};
 use crate::prompt::Prompt;
@@ -117,6 +117,14 @@ impl<'model> Generation<'model> {
         let rest = self.stream.finish();
         let delta = self.parser.push(&rest, true)?;
         Ok(self.event(delta))
+    }
+
+    /// The tools that the finished text calls.
+    ///
+    /// # Errors
+    /// What the parser says.
+    pub(crate) fn tool_calls(&self) -> Result<Vec<ToolCall>, LlamaError> {
+        self.parser.tool_calls()
     }
 
     fn event(&self, delta: ReplyDelta) -> Option<EngineEvent> {

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use engawa_engine_protocol::{
     ContinueFinal, EngineEvent, EngineRequest, FinishReason, GenerateError, GenerateRequest, LoadError, PromptCount,
-    PromptMessage, RequestId, Sampling, Timings,
+    PromptMessage, RequestId, Sampling, Timings, ToolDefinition,
 };
 
 use crate::child::{Signals, list_devices};
@@ -141,13 +141,18 @@ impl Inference<'_, '_> {
     }
 
     fn count(&self, messages: &[PromptMessage]) -> Result<PromptCount, GenerateError> {
-        let prompt = self.prompt(messages, ContinueFinal::NewTurn)?;
+        let prompt = self.prompt(messages, &[], ContinueFinal::NewTurn)?;
         let messages = count_messages(self.model.vocabulary(), messages)?;
         Ok(PromptCount { total: u32::try_from(prompt.tokens.len()).unwrap_or(u32::MAX), messages })
     }
 
-    fn prompt(&self, messages: &[PromptMessage], continue_final: ContinueFinal) -> Result<Prompt, GenerateError> {
-        build_prompt(&self.templates, self.model.vocabulary(), &self.guard, messages, continue_final)
+    fn prompt(
+        &self,
+        messages: &[PromptMessage],
+        tools: &[ToolDefinition],
+        continue_final: ContinueFinal,
+    ) -> Result<Prompt, GenerateError> {
+        build_prompt(&self.templates, self.model.vocabulary(), &self.guard, messages, tools, continue_final)
     }
 
     /// Writes one reply, from its prompt to its last event.
@@ -167,7 +172,7 @@ impl Inference<'_, '_> {
     fn write_reply(&mut self, request: GenerateRequest, timings: &mut Timings) -> Result<FinishReason, Stop> {
         let arrived = Instant::now();
         let id = request.id;
-        let mut prompt = self.prompt(&request.messages, request.continue_final)?;
+        let mut prompt = self.prompt(&request.messages, &request.tools, request.continue_final)?;
         let mut sampling = request.sampling;
         self.check_size(prompt.tokens.len())?;
         self.prefill(id, std::mem::take(&mut prompt.tokens), &mut sampling, timings)?;
@@ -254,7 +259,7 @@ impl Inference<'_, '_> {
             self.send_some(event);
             let token = match written {
                 Written::Token(token) => token,
-                Written::End => return Ok(FinishReason::EndOfTurn),
+                Written::End => return self.end_turn(id, generation),
                 Written::StopText => return Ok(FinishReason::StopText),
             };
             if let Some(reason) = self.append(id, generation, token)? {
@@ -263,6 +268,16 @@ impl Inference<'_, '_> {
                 return Ok(reason);
             }
         }
+    }
+
+    /// The model ended its turn; it may have called tools in it.
+    fn end_turn(&mut self, id: RequestId, generation: &Generation<'_>) -> Result<FinishReason, Stop> {
+        let calls = generation.tool_calls()?;
+        if calls.is_empty() {
+            return Ok(FinishReason::EndOfTurn);
+        }
+        self.outbox.send(&EngineEvent::ToolsCalled { id, calls });
+        Ok(FinishReason::ToolCalls)
     }
 
     /// Brings a chosen token into the context; gives the reason if the reply can't go on.

@@ -167,7 +167,7 @@ fn choose_template<'model>(
     let question = [message(Role::User)];
     let twice = [message(Role::User), message(Role::User)];
     let try_out = |templates: &Templates<'_>, messages: &[PromptMessage]| {
-        build_prompt(templates, model.vocabulary(), guard, messages, ContinueFinal::NewTurn).ok()
+        build_prompt(templates, model.vocabulary(), guard, messages, &[], ContinueFinal::NewTurn).ok()
     };
     if let Ok(templates) = Templates::from_model(model)
         && templates.is_from_file()
@@ -192,7 +192,7 @@ fn choose_template<'model>(
 }
 
 fn message(role: Role) -> PromptMessage {
-    PromptMessage { role, content: "hello".into(), reasoning: String::new() }
+    PromptMessage::new(role, "hello")
 }
 
 fn describe(

@@ -5,8 +5,8 @@
 //! cut at the breaks and each part becomes tokens by itself. `<|im_end|>` typed by a person so stays ten characters.
 
 use aho_corasick::AhoCorasick;
-use engawa_engine_protocol::{ContinueFinal, GenerateError, PromptMessage, Role};
-use serde_json::json;
+use engawa_engine_protocol::{ContinueFinal, GenerateError, PromptMessage, Role, ToolDefinition};
+use serde_json::{Value, json};
 
 use crate::llama::{AppliedTemplate, LlamaError, Templates, TextKind, Token, Vocabulary};
 
@@ -101,24 +101,20 @@ pub(crate) fn build_prompt(
     vocabulary: Vocabulary<'_>,
     guard: &MarkerGuard,
     messages: &[PromptMessage],
+    tools: &[ToolDefinition],
     continue_final: ContinueFinal,
 ) -> Result<Prompt, GenerateError> {
-    let break_character = BREAKS
-        .into_iter()
-        .find(|&candidate| {
-            messages
-                .iter()
-                .all(|message| !message.content.contains(candidate) && !message.reasoning.contains(candidate))
-        })
-        .ok_or_else(|| GenerateError::Tokenize {
-            reason: "the text uses every character reserved for marking".into(),
-        })?;
+    // JSON keeps these characters as they are.
+    let all_text = json!([messages, tools]).to_string();
+    let break_character = BREAKS.into_iter().find(|&candidate| !all_text.contains(candidate)).ok_or_else(|| {
+        GenerateError::Tokenize { reason: "the text uses every character reserved for marking".into() }
+    })?;
     let (turns, begun) = match (continue_final, messages.split_last()) {
         (ContinueFinal::LastMessage, Some((last, turns))) => (turns, Some(last)),
         _ => (messages, None),
     };
     let applied = templates
-        .apply(&template_request(guard, turns, break_character))
+        .apply(&template_request(guard, turns, tools, break_character))
         .map_err(|error| GenerateError::TemplateRefused { reason: error.0.chars().take(REASON_LENGTH).collect() })?;
     let written = begun.map(|message| written_text(&applied, message)).unwrap_or_default();
     let prompt = applied.prompt.clone() + &guard.protect(&written, Role::Assistant, break_character);
@@ -174,26 +170,60 @@ fn tokenize_error(error: LlamaError) -> GenerateError {
     GenerateError::Tokenize { reason: error.0 }
 }
 
-fn template_request(guard: &MarkerGuard, messages: &[PromptMessage], break_character: char) -> serde_json::Value {
-    let messages: Vec<_> = messages
-        .iter()
-        .map(|message| {
-            let role = match message.role {
-                Role::System => "system",
-                Role::User => "user",
-                Role::Assistant => "assistant",
-            };
-            let mut value = json!({
-                "role": role,
-                "content": guard.protect(&message.content, message.role, break_character),
-            });
-            if !message.reasoning.is_empty() {
-                value["reasoning_content"] = guard.protect(&message.reasoning, message.role, break_character).into();
-            }
-            value
-        })
-        .collect();
-    json!({ "messages": messages })
+fn template_request(
+    guard: &MarkerGuard,
+    messages: &[PromptMessage],
+    tools: &[ToolDefinition],
+    break_character: char,
+) -> Value {
+    let messages: Vec<_> = messages.iter().map(|message| template_message(guard, message, break_character)).collect();
+    let mut request = json!({ "messages": messages });
+    if !tools.is_empty() {
+        let functions: Vec<_> = tools
+            .iter()
+            .map(|tool| json!({ "type": "function", "function": protect_json(guard, &json!(tool), break_character) }))
+            .collect();
+        request["tools"] = functions.into();
+    }
+    request
+}
+
+fn template_message(guard: &MarkerGuard, message: &PromptMessage, break_character: char) -> Value {
+    let protect = |text: &str| guard.protect(text, message.role, break_character);
+    let role = match message.role {
+        Role::System => "system",
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        Role::Tool => "tool",
+    };
+    let mut value = json!({ "role": role, "content": protect(&message.content) });
+    if !message.reasoning.is_empty() {
+        value["reasoning_content"] = protect(&message.reasoning).into();
+    }
+    if !message.tool_calls.is_empty() {
+        let calls = message.tool_calls.iter().map(|call| {
+            let function = json!({ "name": protect(&call.name), "arguments": protect(&call.arguments) });
+            json!({ "type": "function", "id": call.id, "function": function })
+        });
+        value["tool_calls"] = calls.collect();
+    }
+    if message.role == Role::Tool {
+        value["tool_call_id"] = message.tool_call_id.as_str().into();
+    }
+    value
+}
+
+/// A definition whose every text, names of properties included, is kept from being read as a control token.
+fn protect_json(guard: &MarkerGuard, value: &Value, break_character: char) -> Value {
+    let protect = |text: &str| guard.protect(text, Role::User, break_character);
+    match value {
+        Value::String(text) => protect(text).into(),
+        Value::Array(items) => items.iter().map(|item| protect_json(guard, item, break_character)).collect(),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, value)| (protect(name), protect_json(guard, value, break_character))).collect()
+        }
+        other => other.clone(),
+    }
 }
 
 #[cfg(test)]

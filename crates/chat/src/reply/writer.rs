@@ -135,6 +135,7 @@ impl ReplyWriter {
             id: RequestId(0),
             sequence: SequenceId(0),
             messages,
+            tools: Vec::new(),
             continue_final: self.continue_final,
             sampling: self.sampling,
             stop: Vec::new(),
@@ -236,6 +237,8 @@ impl ReplyWriter {
                 self.draft.push(&reasoning, &content, generated, Instant::now());
                 None
             }
+            // Chats offer no tools.
+            ReplyEvent::ToolsCalled { .. } => None,
             ReplyEvent::SamplingApplied { from_token } => {
                 self.chat.emit(ChatEvent::SamplingApplied { conversation, message, from_token });
                 None
@@ -246,7 +249,7 @@ impl ReplyWriter {
                     self.chat.remember_context(conversation, ContextUse { used, size });
                 }
                 let status = match reason {
-                    FinishReason::EndOfTurn | FinishReason::StopText => Status::Complete,
+                    FinishReason::EndOfTurn | FinishReason::StopText | FinishReason::ToolCalls => Status::Complete,
                     FinishReason::MaxTokens | FinishReason::ContextFull => Status::Length,
                     FinishReason::Cancelled => Status::Stopped,
                 };

@@ -75,7 +75,7 @@ async fn start_with_model() -> Arc<Engine> {
 }
 
 fn user(text: &str) -> PromptMessage {
-    PromptMessage { role: Role::User, content: text.to_owned(), reasoning: String::new() }
+    PromptMessage::new(Role::User, text)
 }
 
 fn request(text: &str) -> GenerateRequest {
@@ -83,6 +83,7 @@ fn request(text: &str) -> GenerateRequest {
         id: RequestId(0),
         sequence: SequenceId(0),
         messages: vec![user(text)],
+        tools: Vec::new(),
         continue_final: ContinueFinal::NewTurn,
         sampling: Sampling::default(),
         stop: Vec::new(),

@@ -3,6 +3,8 @@
 use std::ffi::CString;
 use std::ptr::NonNull;
 
+use engawa_engine_protocol::ToolCall;
+
 use super::error::{ErrorSlot, take_text};
 use super::{AppliedTemplate, LlamaError, shim};
 
@@ -50,6 +52,15 @@ impl ReplyParser {
             reasoning: take_text(reasoning).unwrap_or_default(),
             content: take_text(content).unwrap_or_default(),
         })
+    }
+
+    /// The calls of tools in the text so far; complete behind the final push.
+    pub(crate) fn tool_calls(&self) -> Result<Vec<ToolCall>, LlamaError> {
+        let mut error = ErrorSlot::new();
+        // SAFETY: the parser lives.
+        let text = unsafe { shim::engawa_parser_tool_calls(self.pointer.as_ptr(), error.as_out()) };
+        let text = take_text(error.check(text)?).unwrap_or_default();
+        serde_json::from_str(&text).map_err(|error| LlamaError(error.to_string()))
     }
 }
 

@@ -62,6 +62,7 @@ unsafe extern "C" {
         content: *mut *mut c_char,
         error: *mut *mut c_char,
     );
+    pub(super) fn engawa_parser_tool_calls(parser: *const Parser, error: *mut *mut c_char) -> *mut c_char;
 
     pub(super) fn engawa_sampler_new(
         model: *const sys::llama_model,

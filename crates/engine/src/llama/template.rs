@@ -61,7 +61,7 @@ impl<'model> Templates<'model> {
         unsafe { shim::engawa_templates_from_file(self.pointer.as_ptr()) }
     }
 
-    /// Turns messages into a prompt. `request` is `{"messages": [...]}`.
+    /// Turns messages into a prompt. `request` is `{"messages": [...], "tools": [...]}`, the tools may be absent.
     ///
     /// # Errors
     /// The template's own refusal, or llama.cpp's.

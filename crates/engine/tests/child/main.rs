@@ -9,3 +9,4 @@ mod prefix;
 mod reply;
 mod sampling;
 mod support;
+mod tools;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engawa_engine_client::protocol::{
     ContinueFinal, FinishReason, GenerateRequest, LoadError, LoadRequest, LoadSettings, ModelInfo, PromptMessage,
-    RequestId, Role, Sampling, SequenceId, Timings,
+    RequestId, Role, Sampling, SequenceId, Timings, ToolCall,
 };
 use engawa_engine_client::{Engine, EngineProgram, LoadEvent, Reply, ReplyEvent};
 use engawa_testkit::ScriptedModel;
@@ -66,7 +66,7 @@ pub(crate) async fn start_with(model: &ScriptedModel) -> (Arc<Engine>, ModelFile
 }
 
 pub(crate) fn message(role: Role, content: &str) -> PromptMessage {
-    PromptMessage { role, content: content.to_owned(), reasoning: String::new() }
+    PromptMessage::new(role, content)
 }
 
 pub(crate) fn user(content: &str) -> PromptMessage {
@@ -82,6 +82,7 @@ pub(crate) fn request(messages: &[PromptMessage]) -> GenerateRequest {
         id: RequestId(0),
         sequence: SequenceId(0),
         messages: messages.to_vec(),
+        tools: Vec::new(),
         continue_final: ContinueFinal::NewTurn,
         sampling: Sampling { seed: Some(7), ..Sampling::default() },
         stop: Vec::new(),
@@ -93,6 +94,7 @@ pub(crate) fn request(messages: &[PromptMessage]) -> GenerateRequest {
 pub(crate) struct Finished {
     pub(crate) reasoning: String,
     pub(crate) content: String,
+    pub(crate) calls: Vec<ToolCall>,
     pub(crate) reason: FinishReason,
     pub(crate) timings: Timings,
     /// The tokens from which other settings were used.
@@ -110,6 +112,7 @@ pub(crate) async fn finish(reply: Reply) -> Finished {
 /// Takes a reply in to its end; the last event if that was no success.
 pub(crate) async fn finish_or_lose(mut reply: Reply) -> Result<Finished, ReplyEvent> {
     let (mut reasoning, mut content, mut applied) = (String::new(), String::new(), Vec::new());
+    let mut called = Vec::new();
     loop {
         match patiently(reply.events.recv()).await.expect("a reply ends with an event") {
             ReplyEvent::Text { reasoning: thought, content: text, .. } => {
@@ -118,8 +121,9 @@ pub(crate) async fn finish_or_lose(mut reply: Reply) -> Result<Finished, ReplyEv
             }
             ReplyEvent::PromptProgress { processed, total } => assert!(processed <= total),
             ReplyEvent::SamplingApplied { from_token } => applied.push(from_token),
+            ReplyEvent::ToolsCalled { calls } => called = calls,
             ReplyEvent::Finished { reason, timings } => {
-                return Ok(Finished { reasoning, content, reason, timings, applied });
+                return Ok(Finished { reasoning, content, calls: called, reason, timings, applied });
             }
             event @ (ReplyEvent::Failed(_) | ReplyEvent::Lost(_)) => return Err(event),
         }
