@@ -1,4 +1,4 @@
-//! The command line: `engawa-desktop [--demo FILE] [FILE]`.
+//! The command line: `engawa-desktop [--demo | --or-demo] [FILE]`.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -8,8 +8,20 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Arguments {
     /// A model to open.
     pub(crate) model: Option<PathBuf>,
-    /// A model that is offered as the demo, and opened when there is no other.
-    pub(crate) demo: Option<PathBuf>,
+    /// When the demo model opens by itself.
+    pub(crate) demo: DemoStart,
+}
+
+/// When the demo model opens by itself; the welcome screen offers it in any case.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DemoStart {
+    /// Never.
+    #[default]
+    Offered,
+    /// `--or-demo`: when there is no model that was used last.
+    WithoutOther,
+    /// `--demo`: always.
+    Always,
 }
 
 impl Arguments {
@@ -22,12 +34,12 @@ impl Arguments {
     /// Reads arguments; paths are seen from `folder`. What is not understood is left out: a window opens in any case.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>, folder: &Path) -> Self {
         let mut parsed = Self::default();
-        let mut arguments = arguments.into_iter();
-        while let Some(argument) = arguments.next() {
-            if argument == "--demo" {
-                parsed.demo = arguments.next().map(|path| folder.join(path));
-            } else if !argument.to_string_lossy().starts_with('-') {
-                parsed.model = Some(folder.join(argument));
+        for argument in arguments {
+            match argument.to_str() {
+                Some("--demo") => parsed.demo = DemoStart::Always,
+                Some("--or-demo") => parsed.demo = DemoStart::WithoutOther,
+                Some(option) if option.starts_with('-') => {}
+                _ => parsed.model = Some(folder.join(argument)),
             }
         }
         parsed
@@ -44,13 +56,16 @@ mod tests {
 
     #[test]
     fn a_file_is_a_model_and_paths_are_seen_from_the_folder() {
-        let model = |path: &str| Arguments { model: Some(path.into()), demo: None };
+        let model = |path: &str| Arguments { model: Some(path.into()), demo: DemoStart::Offered };
         assert_eq!(parse(&[]), Arguments::default());
         assert_eq!(parse(&["日本 モデル.gguf"]), model("/home/mika/日本 モデル.gguf"));
         assert_eq!(parse(&["--strange", "/models/a.gguf"]), model("/models/a.gguf"));
-        assert_eq!(
-            parse(&["--demo", "demo.gguf"]),
-            Arguments { model: None, demo: Some("/home/mika/demo.gguf".into()) }
-        );
+    }
+
+    #[test]
+    fn the_demo_is_opened_when_asked_for() {
+        assert_eq!(parse(&["--demo"]).demo, DemoStart::Always);
+        assert_eq!(parse(&["--or-demo"]).demo, DemoStart::WithoutOther);
+        assert_eq!(parse(&["a.gguf"]).demo, DemoStart::Offered);
     }
 }

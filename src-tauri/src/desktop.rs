@@ -9,7 +9,7 @@ use engawa_chat::{Chat, Language, LoadSettings};
 use tauri::async_runtime::JoinHandle;
 use tauri::{AppHandle, Manager};
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, DemoStart};
 use crate::folder::FolderLock;
 use crate::settings::SettingsFile;
 use crate::wire::LanguageChoice;
@@ -22,6 +22,8 @@ pub(crate) struct Desktop {
     pub(crate) chat: Chat,
     pub(crate) settings: SettingsFile,
     pub(crate) arguments: Arguments,
+    /// The demo model that came along.
+    pub(crate) demo: Option<PathBuf>,
     /// The task that passes events to the page; a page that is loaded again gets a new one.
     events: Mutex<Option<JoinHandle<()>>>,
     /// Whether the first model was asked for already: a page that is loaded again does not load it again.
@@ -33,11 +35,18 @@ pub(crate) struct Desktop {
 }
 
 impl Desktop {
-    pub(crate) fn new(chat: Chat, settings: SettingsFile, arguments: Arguments, lock: FolderLock) -> Self {
+    pub(crate) fn new(
+        chat: Chat,
+        settings: SettingsFile,
+        arguments: Arguments,
+        demo: Option<PathBuf>,
+        lock: FolderLock,
+    ) -> Self {
         Self {
             chat,
             settings,
             arguments,
+            demo,
             events: Mutex::default(),
             first_model_loaded: AtomicBool::new(false),
             dialog_open: AtomicBool::new(false),
@@ -60,16 +69,18 @@ impl Desktop {
         }
     }
 
-    /// The model to load when the window is up: the one it was started with, else the last one, else the demo.
+    /// The model to load when the window is up: the one it was started with, else the last one; or the demo, where
+    /// that was asked for.
     pub(crate) fn first_model(&self) -> Option<(PathBuf, Option<LoadSettings>)> {
         if let Some(path) = &self.arguments.model {
             return Some((path.clone(), None));
         }
-        let last = self.settings.last_model();
-        if let Some(last) = last.filter(|last| last.worked && self.arguments.demo.is_none()) {
-            return Some((last.path, Some(last.settings)));
+        let last = self.settings.last_model().filter(|last| last.worked);
+        match (self.arguments.demo, last) {
+            (DemoStart::Offered | DemoStart::WithoutOther, Some(last)) => Some((last.path, Some(last.settings))),
+            (DemoStart::Offered, None) => None,
+            (DemoStart::WithoutOther, None) | (DemoStart::Always, _) => self.demo.clone().map(|path| (path, None)),
         }
-        self.arguments.demo.clone().map(|path| (path, None))
     }
 
     /// Ends the task that serves the page so far and keeps its successor.

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod commands;
+mod demo;
 mod desktop;
 mod dialogs;
 mod events;
@@ -71,7 +72,7 @@ fn open_window(app: &tauri::App, folder: &DataFolder, arguments: Arguments) -> a
     let chat = open_chat(folder)?;
     let settings = SettingsFile::open(app.handle(), folder)?;
     let window = settings.window();
-    app.manage(Desktop::new(chat, settings, arguments, lock));
+    app.manage(Desktop::new(chat, settings, arguments, demo::find(app), lock));
     window::open(app, window).context("while opening the window")
 }
 

@@ -186,7 +186,7 @@ export interface StartState {
   conversations: ConversationSummary[];
   characters: Character[];
   model: ModelState;
-  /** Was started with `--demo`, or has a demo model it can offer. */
+  /** The demo model that comes with Engawa is there to be offered. */
   demoAvailable: boolean;
   /** What the person should know from the start, e.g. a damaged settings file that was set aside. */
   notices: Notice[];

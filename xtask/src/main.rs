@@ -25,8 +25,9 @@ Usage: cargo xtask <COMMAND>
 Commands:
   setup                    install what building and testing need (Debian and Ubuntu)
         --build            only what building needs
-  run [-- ARGUMENTS]       build the window and start it; ARGUMENTS go to Engawa
-        --demo             start with a small scripted model, made on the spot
+  run [-- ARGUMENTS]       build the window and start it with the model that was used last, else with
+                           the demo model; ARGUMENTS go to Engawa
+        --demo             start with the demo model
         --debug            build without optimisation: quick to build, slow to answer
   test [FILTER]            run every check and every test; FILTER narrows the tests by name
         --fast             leave out clippy and the tests that need a window

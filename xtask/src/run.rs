@@ -1,7 +1,7 @@
 //! `cargo xtask run`: builds the window and starts it.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
@@ -30,10 +30,10 @@ pub(crate) enum Profile {
 /// What Engawa talks with at its start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Model {
-    /// What it had last time.
+    /// What it had last time, else the demo model, so that a newcomer without a model sees it work.
     #[default]
     Last,
-    /// A small scripted one, so that a newcomer without a model sees it work.
+    /// The demo model that comes with Engawa.
     Demo,
 }
 
@@ -55,9 +55,10 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     build(&root, options.profile, executable.is_file())?;
 
     let mut command = Command::new(&executable);
-    if options.model == Model::Demo {
-        command.arg("--demo").arg(make_demo_model(&root)?);
-    }
+    command.arg(match options.model {
+        Model::Last => "--or-demo",
+        Model::Demo => "--demo",
+    });
     eprintln!("Starting Engawa.");
     command.args(&options.arguments);
     process::restore_environment(&mut command);
@@ -68,18 +69,6 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     eprintln!("Engawa ended with {status}.");
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     Ok(code.map_or(ExitCode::FAILURE, ExitCode::from))
-}
-
-/// Writes the scripted model that `models/scripted-demo.json` describes; its path.
-fn make_demo_model(root: &Path) -> Result<PathBuf> {
-    let folder = repository::target_folder(root)?.join("demo");
-    std::fs::create_dir_all(&folder).with_context(|| format!("while making {}", folder.display()))?;
-    let path = folder.join("Scripted demo.gguf");
-    let mut command = process::cargo(root);
-    command.args(["run", "--release", "--quiet", "-p", "engawa-testkit", "--example", "make-model", "--", "scripted"]);
-    process::run_visibly(command.arg(root.join("models/scripted-demo.json")).arg(&path))
-        .context("the demo model could not be made; the messages are above")?;
-    Ok(path)
 }
 
 fn check_for_screen() -> Result<()> {

@@ -2,12 +2,15 @@
 //!
 //! `engawa-bench [decode] [first-token] [window]`: all without a name. Figures go to standard output as a table;
 //! `docs/benchmarks.md` keeps them with their machine.
+//!
+//! `engawa-bench replies MODEL` measures nothing: it answers prompts for the evaluation of a model.
 
 #![expect(clippy::print_stdout, reason = "its figures are its output")]
 
 mod bare_loop;
 mod decode;
 mod first_token;
+mod replies;
 mod report;
 mod whole_path;
 mod window;
@@ -21,6 +24,12 @@ fn main() -> anyhow::Result<()> {
     engawa_engine::run_if_engine_child();
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let wants = |name: &str| wanted.is_empty() || wanted.iter().any(|word| word == name);
+    if let [command, model] = wanted.as_slice()
+        && command == "replies"
+    {
+        let runtime = tokio::runtime::Runtime::new().context("while starting tokio")?;
+        return runtime.block_on(replies::answer_all(Path::new(model)));
+    }
     let folder = tempfile::tempdir().context("while making a folder for the models")?;
     let runtime = tokio::runtime::Runtime::new().context("while starting tokio")?;
     report::heading();

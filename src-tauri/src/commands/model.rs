@@ -36,7 +36,7 @@ pub(crate) async fn load_model(
 
 #[tauri::command]
 pub(crate) async fn load_demo(desktop: State<'_, Desktop>) -> Result<(), UiError> {
-    let Some(path) = desktop.arguments.demo.clone() else {
+    let Some(path) = desktop.demo.clone() else {
         return Err(UiError::new("model_not_found", "There is no demo model."));
     };
     let card = desktop.chat.inspect_model(&path).await.map_err(|error: ModelError| UiError::from(error))?;

@@ -29,7 +29,7 @@ pub(crate) async fn start(desktop: State<'_, Desktop>) -> Result<StartState, UiE
         conversations: desktop.chat.conversations()?.into_iter().map(|summary| characters.summary(summary)).collect(),
         characters: characters.all(),
         model: (&desktop.chat.model()).into(),
-        demo_available: desktop.arguments.demo.is_some(),
+        demo_available: desktop.demo.is_some(),
         notices: notices(&desktop),
     };
     tracing::info!("the window is usable");

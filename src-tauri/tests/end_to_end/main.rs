@@ -15,6 +15,7 @@ mod branches;
 mod character;
 mod conversation_list;
 mod damaged_settings;
+mod demo;
 mod engine_failure;
 mod export;
 mod first_run;

@@ -43,6 +43,7 @@ export class ModelBar extends HTMLElement {
   #inspector = panelButton("inspector");
   /** @type {ModelState} */
   #model = { state: "none" };
+  #offersDemo = false;
 
   constructor() {
     super();
@@ -53,6 +54,7 @@ export class ModelBar extends HTMLElement {
   /** @param {AppState} state @param {{ sidebar: boolean; inspector: boolean }} shown */
   update(state, shown) {
     const model = (this.#model = state.model);
+    this.#offersDemo = state.demoAvailable && model.state !== "loading";
     const ready = model.state === "ready" ? model.model : null;
     setText(
       this.#name,
@@ -102,6 +104,16 @@ export class ModelBar extends HTMLElement {
         id: "model-open",
         run: () => emit(this, "model-pick", null),
       },
+      ...(this.#offersDemo
+        ? [
+            {
+              label: translate("model.demo"),
+              leading: icon("porch"),
+              id: "model-demo",
+              run: () => emit(this, "model-demo", null),
+            },
+          ]
+        : []),
       ...(path !== null && model.state !== "loading"
         ? [
             {

@@ -62,8 +62,9 @@ pub(crate) const CRATES: &[CrateRule] = &[
     },
     CrateRule {
         package: "engawa-bench",
-        may_use: &["engawa-chat", "engawa-engine", "engawa-markup", "engawa-testkit"],
-        reason: "it measures the whole path with models that the testkit writes, against llama.cpp alone",
+        may_use: &["engawa-chat", "engawa-engine", "engawa-engine-client", "engawa-markup", "engawa-testkit"],
+        reason: "it measures the whole path with models that the testkit writes, against llama.cpp alone, \
+                 and asks an engine for the replies that a model is judged by",
     },
     CrateRule {
         package: "engawa-testkit",

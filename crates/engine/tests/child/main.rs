@@ -4,6 +4,7 @@
 
 mod cancel;
 mod death;
+mod demo;
 mod load;
 mod prefix;
 mod reply;

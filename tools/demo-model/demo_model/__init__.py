@@ -1,0 +1,1 @@
+"""Makes Engawa's demo model: dialogues, tokenizer, training, conversion and evaluation."""
