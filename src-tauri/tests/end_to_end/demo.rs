@@ -1,6 +1,6 @@
 //! The demo model that comes with Engawa: from the first start to a conversation.
 //!
-//! At temperature 0, where a reply depends on the model alone.
+//! At the lowest temperature, where a reply depends on the model nearly alone.
 
 use crate::desk::Desk;
 use crate::window::Window;
@@ -16,7 +16,7 @@ async fn begin(desk: &Desk) -> Window<'_> {
 
 impl Window<'_> {
     async fn choose_likeliest_words(&self) {
-        self.fill("#sampling-temperature-number", "0").await;
+        self.fill("#sampling-temperature-number", "0.1").await;
         self.until("the temperature to be this chat's", IS_SET).await;
     }
 }
@@ -55,19 +55,19 @@ async fn a_change_of_the_character_changes_its_voice() {
     window.click("[data-character=friendly]").await;
     window.until_shown("#greeting").await;
     window.choose_likeliest_words().await;
-    window.send("How do I export a chat?").await;
+    window.send("How do I search my chats?").await;
     let friendly = window.until_reply(2).await;
-    assert!(friendly.text.contains("Ctrl+E"), "{friendly:?}");
+    assert!(friendly.text.contains("Ctrl+K"), "{friendly:?}");
     assert!(friendly.text.contains('😊') || friendly.text.contains('🌸'), "{friendly:?}");
 
     window.click("[data-character=academic]").await;
     window
         .until("the other character", "document.querySelector('[data-character=academic]').ariaPressed === 'true'")
         .await;
-    window.send("How do I stop a reply?").await;
+    window.send("How do I change the theme?").await;
     let academic = window.until_reply(4).await;
     window.screenshot("1-both-voices").await;
-    assert!(academic.text.contains("Esc"), "{academic:?}");
+    assert!(academic.text.contains("Ctrl+comma"), "{academic:?}");
     let marks = ["Conclusion.", "Thesis.", "For review:"];
     assert!(marks.iter().any(|mark| academic.text.contains(mark)), "{academic:?}");
     assert!(!academic.text.contains('😊') && !academic.text.contains('🌸'), "{academic:?}");
@@ -79,12 +79,12 @@ async fn it_speaks_japanese_with_whoever_does() {
     let settings = serde_json::json!({ "settings": { "language": "ja" } });
     std::fs::write(desk.engawa_home().join("settings.json"), settings.to_string()).unwrap();
     let window = begin(&desk).await;
-    window.fill("#sampling-temperature-number", "0").await;
+    window.fill("#sampling-temperature-number", "0.1").await;
     for (turn, (text, wanted)) in [
         ("こんにちは！", "デモモデル"),
-        ("私の名前は田辺です。", "田辺"),
-        ("会話を書き出すにはどうすればいいですか？", "Ctrl+E"),
-        ("私の名前は何ですか？", "田辺"),
+        ("私の名前はミズキです。", "ミズキ"),
+        ("会話を検索するにはどうすればいいですか？", "Ctrl+K"),
+        ("私の名前は何ですか？", "ミズキ"),
     ]
     .into_iter()
     .enumerate()

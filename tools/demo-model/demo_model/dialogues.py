@@ -74,9 +74,9 @@ def make(rng: Random, effort: float = 1.0) -> Dialogue:
 def drill(rng: Random) -> Dialogue:
     """One question and the beginning of its answer, or one call of a tool: what has to be chosen, many times for little."""
     code = rng.choice(LANGUAGES)
-    if rng.random() < 0.12:
+    if rng.random() < 0.08:
         return _with_tool(code, rng, 0.0, only_call=True)
-    speaker = _Speaker(code, rng, 0.5, plain=rng.random() < 0.3)
+    speaker = _Speaker(code, rng, 0.3, plain=rng.random() < 0.15)
     speaker.move(rng.choices(("topic", "outside", "introduce", "help"), (80, 14, 4, 2))[0])
     speaker.dialogue.cut = 10 if speaker.voice == "neutral" else 20
     return speaker.dialogue

@@ -23,7 +23,7 @@ class Plan:
 
     seed: int = 20261121
     #: How many tokens are read in all.
-    tokens: int = 26_000_000
+    tokens: int = 34_000_000
     #: At most so many tokens are in a batch, padding included.
     batch: int = 6144
     matrix_rate: float = 0.02
