@@ -1,6 +1,6 @@
 //! Measures what Engawa promises of its speed, as ratios within one run; `cargo xtask bench` builds and starts it.
 //!
-//! `engawa-bench [decode] [first-token] [window]`: all without a name. Figures go to standard output as a table;
+//! `engawa-bench [decode] [first-token] [chats] [window]`: all without a name. Figures go to standard output as a table;
 //! `docs/benchmarks.md` keeps them with their machine.
 //!
 //! `engawa-bench replies MODEL` measures nothing: it answers prompts for the evaluation of a model.
@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, reason = "its figures are its output")]
 
 mod bare_loop;
+mod chats;
 mod decode;
 mod first_token;
 mod replies;
@@ -33,13 +34,16 @@ fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("while making a folder for the models")?;
     let runtime = tokio::runtime::Runtime::new().context("while starting tokio")?;
     report::heading();
-    if wants("decode") || wants("first-token") {
+    if wants("decode") || wants("first-token") || wants("chats") {
         let model = half_billion(folder.path())?;
         if wants("decode") {
             runtime.block_on(decode::measure(&model, folder.path()))?;
         }
         if wants("first-token") {
             runtime.block_on(first_token::measure(&model, folder.path()))?;
+        }
+        if wants("chats") {
+            runtime.block_on(chats::measure(&model, folder.path()))?;
         }
     }
     if wants("window") {

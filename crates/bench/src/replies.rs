@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use engawa_engine_client::protocol::{
-    ContinueFinal, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, RequestId, Sampling, SequenceId,
-    ToolCall, ToolDefinition,
+    ContinueFinal, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, RequestId, Sampling, ToolCall,
+    ToolDefinition,
 };
 use engawa_engine_client::{Engine, EngineProgram, LoadEvent, ReplyEvent};
 use serde::Deserialize;
@@ -47,7 +47,7 @@ pub(crate) async fn answer_all(model: &Path) -> anyhow::Result<()> {
 
 async fn load(engine: &Arc<Engine>, model: &Path) -> anyhow::Result<()> {
     let settings = LoadSettings { n_threads: 1, ..LoadSettings::default() };
-    let mut events = engine.load(LoadRequest { path: model.to_owned(), settings });
+    let mut events = engine.load(LoadRequest { path: model.to_owned(), settings, cache: None });
     while let Some(event) = events.recv().await {
         match event {
             LoadEvent::Loaded(_) => return Ok(()),
@@ -63,7 +63,7 @@ async fn answer(engine: &Arc<Engine>, question: Question) -> anyhow::Result<serd
     let sampling = Sampling { temperature, seed: Some(seed), max_tokens: Some(max_tokens), ..Sampling::default() };
     let mut reply = engine.generate(GenerateRequest {
         id: RequestId(0),
-        sequence: SequenceId(0),
+        owner: None,
         messages,
         tools,
         continue_final: ContinueFinal::NewTurn,

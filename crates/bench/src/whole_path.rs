@@ -104,6 +104,32 @@ impl WholePath {
             }
         }
     }
+
+    /// Sends a text in all conversations and waits for all replies; gives the tokens per second of all together, from
+    /// the first text of any to the end of the last.
+    pub(crate) async fn write_at_once(&mut self, ids: &[ConversationId], text: &str) -> anyhow::Result<f64> {
+        self.events = self.chat.subscribe();
+        for &id in ids {
+            self.chat.send(id, text)?;
+        }
+        let (mut first, mut tokens, mut ended) = (None, 0, 0);
+        while ended < ids.len() {
+            match self.events.recv().await? {
+                ChatEvent::ReplyWritten { .. } => {
+                    first.get_or_insert_with(Instant::now);
+                }
+                ChatEvent::ReplyFinished { message, .. } => {
+                    let timings = message.message.timings.clone().context("a reply has no timings")?;
+                    tokens += timings_from(&timings)?.generated_tokens;
+                    ended += 1;
+                }
+                ChatEvent::ModelChanged(ModelState::Failed { error, .. }) => bail!("{error}"),
+                _ => {}
+            }
+        }
+        let first = first.context("no reply had text")?;
+        Ok(f64::from(tokens) / first.elapsed().as_secs_f64())
+    }
 }
 
 fn timings_from(value: &serde_json::Value) -> anyhow::Result<Timings> {

@@ -63,7 +63,7 @@ impl Chat {
         }
         let (characters, character_problems) = read_characters(&data_folder.join("characters"));
         let events = broadcast::Sender::new(EVENT_QUEUE);
-        let models = Arc::new(Models::new(engine, events.clone()));
+        let models = Arc::new(Models::new(engine, data_folder.join("cache").join("kv"), events.clone()));
         let shared = Shared {
             store,
             characters,

@@ -87,6 +87,7 @@ impl Chat {
     pub fn delete_conversation(&self, id: ConversationId) -> Result<(), ChatError> {
         self.stop_reply(id);
         self.store().delete(id, self.now())?;
+        self.shared.models.forget(id);
         self.emit(ChatEvent::ConversationRemoved(id));
         Ok(())
     }

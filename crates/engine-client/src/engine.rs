@@ -16,8 +16,8 @@ use crate::{ExitCause, ExitReport, Reply, ReplyControl};
 
 /// How long an engine may take to greet: it does so before it touches a driver.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long an engine may take to end by itself.
-const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long an engine may take to end by itself: it saves conversations for up to three seconds.
+const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 /// Events that may wait for a slow receiver before the engine is made to wait.
 const EVENT_QUEUE: usize = 256;
 
@@ -152,6 +152,11 @@ impl Engine {
         self.routes.expect_count(id, answer);
         self.send(EngineRequest::CountPrompt { id, messages });
         self.answer(count).await
+    }
+
+    /// Drops what the engine keeps of an owner's conversations, in memory and on disk.
+    pub fn forget(&self, owner: String) {
+        self.send(EngineRequest::Forget { owner });
     }
 
     /// Asks for a reply; `request.id` is replaced by a fresh one.

@@ -8,17 +8,16 @@ use crate::Sampling;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct RequestId(pub u64);
 
-/// Names a token sequence in the engine's KV cache. Requests on one sequence follow each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct SequenceId(pub u32);
-
 /// Asks for a reply.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct GenerateRequest {
     /// Names this request in all that follows.
     pub id: RequestId,
-    /// Where its tokens are kept between requests.
-    pub sequence: SequenceId,
+    /// Whose conversation it is: letters, digits and hyphens, at most 64. What it leaves in the KV cache is kept on disk
+    /// under this name when it has to go ([`crate::CacheFolder`]), until [`crate::EngineRequest::Forget`]. Without an
+    /// owner it is kept in memory only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     /// The conversation, oldest first.
     pub messages: Vec<PromptMessage>,
     /// Tools that the reply may call; none without.

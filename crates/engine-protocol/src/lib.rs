@@ -16,15 +16,17 @@ pub use error::{GenerateError, LoadError, ProtocolError};
 pub use event::{DeviceInfo, DeviceKind, EngineEvent};
 pub use frame::{MAX_EVENT_BYTES, MAX_REQUEST_BYTES, read_frame, write_frame};
 pub use generation::{
-    ContinueFinal, FinishReason, GenerateRequest, PromptCount, PromptMessage, RequestId, Role, SequenceId, Timings,
-    ToolCall, ToolDefinition,
+    ContinueFinal, FinishReason, GenerateRequest, PromptCount, PromptMessage, RequestId, Role, Timings, ToolCall,
+    ToolDefinition,
 };
-pub use load::{FlashAttention, KvType, LoadRequest, LoadSettings, ModelInfo, TemplateInfo, TemplateSource};
+pub use load::{
+    CacheFolder, FlashAttention, KvType, LoadRequest, LoadSettings, ModelInfo, TemplateInfo, TemplateSource,
+};
 pub use request::EngineRequest;
 pub use sampling::Sampling;
 
 /// The version of this protocol; both sides must speak the same one.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// The first argument of a process that is started as an engine child.
 pub const ENGINE_ROLE_ARGUMENT: &str = "--engine-child";

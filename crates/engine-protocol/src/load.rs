@@ -11,6 +11,18 @@ pub struct LoadRequest {
     pub path: PathBuf,
     /// How to load it.
     pub settings: LoadSettings,
+    /// Where conversations are kept that have to leave the KV cache; nowhere without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheFolder>,
+}
+
+/// A folder for the KV state of conversations. One engine at a time uses it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CacheFolder {
+    /// It is made where it is missing. A file's name begins with the owner, then a dot ([`crate::GenerateRequest::owner`]).
+    pub path: PathBuf,
+    /// What all files may have together; those that were used longest ago go first.
+    pub max_bytes: u64,
 }
 
 /// How to load a model.

@@ -40,4 +40,9 @@ pub enum EngineRequest {
         /// The request.
         id: RequestId,
     },
+    /// Drops what is kept of an owner's conversations, in memory and on disk, but for those that are being written.
+    Forget {
+        /// As for [`GenerateRequest::owner`].
+        owner: String,
+    },
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 
 use engawa_engine_protocol::{
-    DeviceInfo, DeviceKind, ENGINE_ROLE_ARGUMENT, EngineEvent, EngineRequest, GenerateError, LoadRequest,
+    CacheFolder, DeviceInfo, DeviceKind, ENGINE_ROLE_ARGUMENT, EngineEvent, EngineRequest, GenerateError, LoadRequest,
     MAX_REQUEST_BYTES, PROTOCOL_VERSION, read_frame,
 };
 use llama_cpp_2::LlamaBackendDeviceType;
@@ -14,9 +14,9 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 
 use crate::inference::Inference;
 use crate::llama::{c_path, route_logs_to_stderr};
-use crate::load::{Loaded, load_weights, prepare};
+use crate::load::{load_weights, prepare};
 use crate::outbox::Outbox;
-use crate::sequence::Sequence;
+use crate::saved::{SavedSequences, model_key};
 
 /// Requests that may wait before the reader stops reading; the app sends few.
 const REQUEST_QUEUE: usize = 64;
@@ -141,6 +141,7 @@ fn wait_for_model(requests: &Receiver<EngineRequest>, outbox: &mut Outbox) -> Op
             EngineRequest::Hello { .. }
             | EngineRequest::CancelLoad
             | EngineRequest::UpdateSampling { .. }
+            | EngineRequest::Forget { .. }
             | EngineRequest::Cancel { .. } => {}
         }
     }
@@ -153,23 +154,19 @@ fn serve(request: &LoadRequest, requests: &Receiver<EngineRequest>, outbox: &mut
         Ok(model) => model,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };
-    let Loaded { context, templates, guard, info } = match prepare(&model, &request.settings, &SIGNALS) {
+    let loaded = match prepare(&model, &request.settings, &SIGNALS) {
         Ok(loaded) => loaded,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };
-    outbox.send(&EngineEvent::ModelLoaded(info));
-    let inference = Inference {
-        model: &model,
-        context,
-        templates,
-        guard,
-        sequence: Sequence::default(),
-        requests,
-        outbox,
-        signals: &SIGNALS,
-        waiting: std::collections::VecDeque::new(),
-    };
-    inference.run();
+    outbox.send(&EngineEvent::ModelLoaded(loaded.info.clone()));
+    let saved = request.cache.clone().and_then(|folder| open_saved(folder, request));
+    Inference::new(&model, loaded, saved, requests, outbox, &SIGNALS).run();
+}
+
+/// The sequences on disk; a folder that can't be used is no reason not to answer.
+fn open_saved(folder: CacheFolder, request: &LoadRequest) -> Option<SavedSequences> {
+    let opened = model_key(&request.path, &request.settings).and_then(|key| SavedSequences::open(folder, key));
+    opened.inspect_err(|error| eprintln!("engine: no sequences are kept on disk: {error}")).ok()
 }
 
 /// The devices that models can be computed on.

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use engawa_engine_protocol::{EngineEvent, GenerateError, RequestId, Sampling, Timings, ToolCall};
 
-use crate::llama::{AppliedTemplate, Context, LlamaError, Model, ReplyDelta, ReplyParser, Sampler, Token, Vocabulary};
+use crate::llama::{
+    AppliedTemplate, Context, LlamaError, Model, ReplyDelta, ReplyParser, Row, Sampler, Token, Vocabulary,
+};
 use crate::prompt::Prompt;
 use crate::text_stream::TextStream;
 
@@ -43,7 +45,7 @@ impl<'model> Generation<'model> {
     pub(crate) fn new(
         id: RequestId,
         model: &'model Model,
-        context: &Context<'_>,
+        n_ctx: u32,
         prompt: &Prompt,
         sampling: Sampling,
         stops: Vec<String>,
@@ -53,7 +55,7 @@ impl<'model> Generation<'model> {
     ) -> Result<Self, GenerateError> {
         let vocabulary = model.vocabulary();
         let seed = sampling.seed.unwrap_or_else(random_seed);
-        let sampler = make_sampler(model, &sampling, context, seed, context_tokens)?;
+        let sampler = make_sampler(model, &sampling, n_ctx, seed, context_tokens)?;
         let Prompt { applied, written, .. } = prompt;
         let parser =
             make_parser(applied, written).map_err(|error| GenerateError::TemplateRefused { reason: error.0 })?;
@@ -68,13 +70,13 @@ impl<'model> Generation<'model> {
     /// [`GenerateError::Sampling`]; the old settings stay then.
     pub(crate) fn update(
         &mut self,
-        context: &Context<'_>,
+        n_ctx: u32,
         sampling: Sampling,
         context_tokens: &[Token],
     ) -> Result<EngineEvent, GenerateError> {
         // Not the first seed again: the new sampler would draw the numbers that the old one already used.
         let seed = sampling.seed.unwrap_or(self.seed).wrapping_add(self.timings.generated_tokens);
-        self.sampler = make_sampler(self.model, &sampling, context, seed, context_tokens)?;
+        self.sampler = make_sampler(self.model, &sampling, n_ctx, seed, context_tokens)?;
         self.sampling = sampling;
         Ok(EngineEvent::SamplingApplied { id: self.id, from_token: self.timings.generated_tokens })
     }
@@ -88,8 +90,12 @@ impl<'model> Generation<'model> {
     ///
     /// # Errors
     /// What llama.cpp says when it can't choose.
-    pub(crate) fn next(&mut self, context: &Context<'_>) -> Result<(Written, Option<EngineEvent>), LlamaError> {
-        let token = self.sampler.sample(context)?;
+    pub(crate) fn next(
+        &mut self,
+        context: &Context<'_>,
+        row: Row,
+    ) -> Result<(Written, Option<EngineEvent>), LlamaError> {
+        let token = self.sampler.sample(context, row)?;
         let now = Instant::now();
         let first = *self.first_token.get_or_insert(now);
         self.timings.first_token_us = micros(first - self.arrived);
@@ -149,12 +155,12 @@ fn make_parser(applied: &AppliedTemplate, written: &str) -> Result<ReplyParser, 
 fn make_sampler<'model>(
     model: &'model Model,
     sampling: &Sampling,
-    context: &Context<'_>,
+    n_ctx: u32,
     seed: u32,
     context_tokens: &[Token],
 ) -> Result<Sampler<'model>, GenerateError> {
     let make = || {
-        let mut sampler = Sampler::new(model, sampling, context.size(), seed)?;
+        let mut sampler = Sampler::new(model, sampling, n_ctx, seed)?;
         let window = usize::try_from(sampling.repeat_last_n).unwrap_or(context_tokens.len());
         for &token in &context_tokens[context_tokens.len().saturating_sub(window)..] {
             sampler.accept(token)?;

@@ -1,94 +1,125 @@
 //! The loop of the one inference thread: requests in, batches through the model, events out.
+//!
+//! Each round computes one batch for all tasks that have a sequence: a token for each reply that is being written, and
+//! parts of the prompts that are still to be read.
 
-use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::{
-    ContinueFinal, EngineEvent, EngineRequest, FinishReason, GenerateError, GenerateRequest, LoadError, PromptCount,
-    PromptMessage, RequestId, Sampling, Timings, ToolDefinition,
+    ContinueFinal, EngineEvent, EngineRequest, FinishReason, GenerateError, LoadError, PromptCount, PromptMessage,
+    RequestId, ToolDefinition,
 };
 
 use crate::child::{Signals, list_devices};
-use crate::generation::{Generation, Written};
-use crate::llama::{Context, DecodeOutcome, Model, Templates, Token};
+use crate::llama::{Context, DecodeOutcome, Model, Row, Templates};
+use crate::load::{Loaded, available_memory};
 use crate::outbox::Outbox;
 use crate::prompt::{MarkerGuard, Prompt, build_prompt, count_messages};
+use crate::saved::SavedSequences;
 use crate::sequence::Sequence;
+use crate::task::{Step, Task};
+
+/// How long replies that are being written may wait for a part of somebody's prompt.
+const PROMPT_PART: Duration = Duration::from_millis(100);
+/// The tokens of such a part before it is known how fast prompts are read, and the fewest.
+const FIRST_PART: usize = 32;
+const SMALLEST_PART: usize = 16;
+/// Tokens that are processed again in no time.
+const NEXT_TO_NOTHING: usize = 32;
+/// The tokens that a saved sequence must spare.
+const WORTH_READING: usize = 32;
+/// How long sequences are saved after the app closed the pipe; it waits longer.
+const LAST_SAVES: Duration = Duration::from_secs(3);
 
 /// A loaded model with all that answering needs.
 pub(crate) struct Inference<'model, 'io> {
-    pub(crate) model: &'model Model,
-    pub(crate) context: Context<'model>,
-    pub(crate) templates: Templates<'model>,
-    pub(crate) guard: MarkerGuard,
-    pub(crate) sequence: Sequence,
-    pub(crate) requests: &'io Receiver<EngineRequest>,
-    pub(crate) outbox: &'io mut Outbox,
-    pub(crate) signals: &'static Signals,
-    pub(crate) waiting: VecDeque<GenerateRequest>,
+    model: &'model Model,
+    context: Context<'model>,
+    templates: Templates<'model>,
+    guard: MarkerGuard,
+    sequences: Vec<Sequence>,
+    saved: Option<SavedSequences>,
+    requests: &'io Receiver<EngineRequest>,
+    outbox: &'io mut Outbox,
+    signals: &'static Signals,
+    /// In the order of their arrival.
+    tasks: Vec<Task<'model>>,
+    /// Counts rounds: whose prompt comes first goes around.
+    round: u64,
+    /// How long a token of a batch took of late, in batches with parts of prompts.
+    time_per_token: Option<Duration>,
 }
 
 /// The app closed the pipe: the engine ends.
-pub(crate) struct Closed;
+struct Closed;
 
-/// What arrived for the running request while a batch was computed.
-#[derive(Default)]
-struct Interruption {
-    cancelled: bool,
-    sampling: Option<Sampling>,
+/// What a task has in a batch.
+struct Part {
+    task: usize,
+    sequence: usize,
+    tokens: usize,
+    row: Option<Row>,
 }
 
-/// Why a reply ended early.
-enum Stop {
-    Closed,
-    Cancelled,
-    Failed(GenerateError),
-}
-
-impl From<Closed> for Stop {
-    fn from(_: Closed) -> Self {
-        Self::Closed
+impl<'model, 'io> Inference<'model, 'io> {
+    pub(crate) fn new(
+        model: &'model Model,
+        loaded: Loaded<'model>,
+        saved: Option<SavedSequences>,
+        requests: &'io Receiver<EngineRequest>,
+        outbox: &'io mut Outbox,
+        signals: &'static Signals,
+    ) -> Self {
+        let Loaded { context, templates, guard, .. } = loaded;
+        Self {
+            model,
+            context,
+            templates,
+            guard,
+            sequences: Sequence::all(),
+            saved,
+            requests,
+            outbox,
+            signals,
+            tasks: Vec::new(),
+            round: 0,
+            time_per_token: None,
+        }
     }
-}
 
-impl From<GenerateError> for Stop {
-    fn from(error: GenerateError) -> Self {
-        Self::Failed(error)
-    }
-}
-
-impl From<crate::llama::LlamaError> for Stop {
-    fn from(error: crate::llama::LlamaError) -> Self {
-        Self::Failed(GenerateError::Sampling { reason: error.0 })
-    }
-}
-
-impl Inference<'_, '_> {
     /// Answers requests until the app closes the pipe.
     pub(crate) fn run(mut self) {
+        while self.take_requests().is_ok() {
+            self.round += 1;
+            self.place_tasks();
+            self.compute();
+        }
+        self.save_all();
+    }
+
+    // Requests.
+
+    /// Takes in all that arrived; waits if there is nothing to do.
+    fn take_requests(&mut self) -> Result<(), Closed> {
+        if self.tasks.is_empty() {
+            let request = self.requests.recv().map_err(|_| Closed)?;
+            self.accept(request);
+        }
+        // The request that set the flag is in the channel already.
+        self.signals.abort_seen();
         loop {
-            if let Some(request) = self.waiting.pop_front() {
-                if self.generate(request).is_err() {
-                    return;
-                }
-                continue;
-            }
-            match self.requests.recv() {
-                Ok(request) => {
-                    self.signals.abort_seen();
-                    self.accept(request, None);
-                }
-                Err(_) => return,
+            match self.requests.try_recv() {
+                Ok(request) => self.accept(request),
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Disconnected) => return Err(Closed),
             }
         }
     }
 
-    /// Takes a request in; what concerns `running` is returned instead of done.
-    fn accept(&mut self, request: EngineRequest, running: Option<RequestId>) -> Interruption {
-        let mut interruption = Interruption::default();
+    fn accept(&mut self, request: EngineRequest) {
         match request {
-            EngineRequest::Generate(request) => self.waiting.push_back(request),
+            EngineRequest::Generate(request) => self.tasks.push(Task::new(request)),
             EngineRequest::CountPrompt { id, messages } => {
                 let event = match self.count(&messages) {
                     Ok(count) => EngineEvent::PromptCounted { id, count },
@@ -96,23 +127,19 @@ impl Inference<'_, '_> {
                 };
                 self.outbox.send(&event);
             }
-            EngineRequest::Cancel { id } if running == Some(id) => interruption.cancelled = true,
             EngineRequest::Cancel { id } => {
-                if let Some(index) = self.waiting.iter().position(|request| request.id == id) {
-                    self.waiting.remove(index);
-                    let event =
-                        EngineEvent::Finished { id, reason: FinishReason::Cancelled, timings: Timings::default() };
-                    self.outbox.send(&event);
+                if let Some(index) = self.find(id) {
+                    let step = self.tasks[index].end(FinishReason::Cancelled, self.outbox);
+                    self.after(index, step);
                 }
-            }
-            EngineRequest::UpdateSampling { id, sampling } if running == Some(id) => {
-                interruption.sampling = Some(sampling);
             }
             EngineRequest::UpdateSampling { id, sampling } => {
-                if let Some(request) = self.waiting.iter_mut().find(|request| request.id == id) {
-                    request.sampling = sampling;
+                if let Some(index) = self.find(id) {
+                    let step = self.tasks[index].update_sampling(self.context.size(), sampling, self.outbox);
+                    self.after(index, step);
                 }
             }
+            EngineRequest::Forget { owner } => self.forget(&owner),
             EngineRequest::ListDevices => self.outbox.send(&EngineEvent::Devices { devices: list_devices() }),
             EngineRequest::LoadModel(_) => {
                 let error = LoadError::Refused { reason: "this engine already has a model".into() };
@@ -120,24 +147,10 @@ impl Inference<'_, '_> {
             }
             EngineRequest::Hello { .. } | EngineRequest::CancelLoad => {}
         }
-        interruption
     }
 
-    /// Takes in all that arrived, without waiting.
-    fn poll(&mut self, running: RequestId) -> Result<Interruption, Closed> {
-        let mut all = Interruption::default();
-        self.signals.abort_seen();
-        loop {
-            match self.requests.try_recv() {
-                Ok(request) => {
-                    let one = self.accept(request, Some(running));
-                    all.cancelled |= one.cancelled;
-                    all.sampling = one.sampling.or(all.sampling);
-                }
-                Err(TryRecvError::Empty) => return Ok(all),
-                Err(TryRecvError::Disconnected) => return Err(Closed),
-            }
-        }
+    fn find(&self, id: RequestId) -> Option<usize> {
+        self.tasks.iter().position(|task| task.id() == id)
     }
 
     fn count(&self, messages: &[PromptMessage]) -> Result<PromptCount, GenerateError> {
@@ -155,170 +168,355 @@ impl Inference<'_, '_> {
         build_prompt(&self.templates, self.model.vocabulary(), &self.guard, messages, tools, continue_final)
     }
 
-    /// Writes one reply, from its prompt to its last event.
-    fn generate(&mut self, request: GenerateRequest) -> Result<(), Closed> {
-        let id = request.id;
-        let mut timings = Timings::default();
-        let event = match self.write_reply(request, &mut timings) {
-            Ok(reason) => EngineEvent::Finished { id, reason, timings },
-            Err(Stop::Cancelled) => EngineEvent::Finished { id, reason: FinishReason::Cancelled, timings },
-            Err(Stop::Failed(error)) => EngineEvent::RequestFailed { id, error },
-            Err(Stop::Closed) => return Err(Closed),
+    /// Ends a task, if that is what its step came to.
+    fn after(&mut self, index: usize, step: Step) {
+        let event = match step {
+            Step::GoesOn => return,
+            Step::Ends(reason) => {
+                let task = &self.tasks[index];
+                EngineEvent::Finished { id: task.id(), reason, timings: task.timings() }
+            }
+            Step::Fails(error) => EngineEvent::RequestFailed { id: self.tasks[index].id(), error },
         };
         self.outbox.send(&event);
-        Ok(())
-    }
-
-    fn write_reply(&mut self, request: GenerateRequest, timings: &mut Timings) -> Result<FinishReason, Stop> {
-        let arrived = Instant::now();
-        let id = request.id;
-        let mut prompt = self.prompt(&request.messages, &request.tools, request.continue_final)?;
-        let mut sampling = request.sampling;
-        self.check_size(prompt.tokens.len())?;
-        self.prefill(id, std::mem::take(&mut prompt.tokens), &mut sampling, timings)?;
-        let mut generation = Generation::new(
-            id,
-            self.model,
-            &self.context,
-            &prompt,
-            sampling,
-            request.stop,
-            self.sequence.tokens(),
-            *timings,
-            arrived,
-        )?;
-        self.sequence.begin_reply();
-        let reason = self.write_tokens(id, &mut generation);
-        *timings = generation.timings;
-        reason
-    }
-
-    fn check_size(&self, prompt_tokens: usize) -> Result<(), GenerateError> {
-        let prompt_tokens = u32::try_from(prompt_tokens).unwrap_or(u32::MAX);
-        if prompt_tokens < self.context.size() { Ok(()) } else { Err(self.context_too_small(prompt_tokens)) }
-    }
-
-    /// Brings the prompt into the context, reusing what is there.
-    fn prefill(
-        &mut self,
-        id: RequestId,
-        prompt: Vec<Token>,
-        sampling: &mut Sampling,
-        timings: &mut Timings,
-    ) -> Result<(), Stop> {
-        let continuation = self.sequence.continuation(self.model.vocabulary(), prompt);
-        self.sequence.truncate(&mut self.context, continuation.keep);
-        let total = u32::try_from(continuation.tokens.len()).unwrap_or(u32::MAX);
-        timings.prompt_tokens = total;
-        timings.reused_tokens = u32::try_from(self.sequence.len()).unwrap_or(u32::MAX);
-        timings.processed_tokens = total - timings.reused_tokens.min(total);
-        while self.sequence.len() < continuation.tokens.len() {
-            let interruption = self.poll(id)?;
-            if interruption.cancelled {
-                return Err(Stop::Cancelled);
-            }
-            *sampling = interruption.sampling.unwrap_or(*sampling);
-            let from = self.sequence.len();
-            let to = continuation.tokens.len().min(from + self.context.batch_size());
-            match self.sequence.decode(&mut self.context, &continuation.tokens[from..to]) {
-                // The request that set the flag is among those polled next.
-                DecodeOutcome::Done | DecodeOutcome::Aborted => {}
-                DecodeOutcome::CacheFull => return Err(Stop::Failed(self.context_too_small(total))),
-                DecodeOutcome::Failed(status) => return Err(Stop::Failed(GenerateError::Decode { status })),
-            }
-            let processed = u32::try_from(self.sequence.len()).unwrap_or(u32::MAX);
-            self.outbox.send(&EngineEvent::PromptProgress { id, processed, total });
+        let task = self.tasks.remove(index);
+        if let Some(sequence) = task.sequence.filter(|_| task.is_writing()) {
+            self.sequences[sequence].end_reply(&task.tokens);
         }
+        for task in &mut self.tasks {
+            task.waits_for_room = false;
+        }
+    }
+
+    // Places in the context.
+
+    /// Gives sequences to tasks that have none, in their order.
+    fn place_tasks(&mut self) {
+        let mut index = 0;
+        while index < self.tasks.len() {
+            let task = &self.tasks[index];
+            if task.sequence.is_none() && !task.waits_for_room {
+                match self.place(index) {
+                    Ok(true) => {}
+                    Ok(false) => return,
+                    Err(error) => {
+                        self.after(index, Step::Fails(error));
+                        continue;
+                    }
+                }
+            }
+            index += 1;
+        }
+    }
+
+    /// Gives a task the sequence that has most of its tokens already; false when all are in use.
+    fn place(&mut self, index: usize) -> Result<bool, GenerateError> {
+        let Some(least_recent) = self.least_recent_idle() else { return Ok(false) };
+        self.prepare(index)?;
+        let vocabulary = self.model.vocabulary();
+        let wanted = &self.tasks[index].tokens;
+        let continuations = self.sequences.iter().map(|sequence| sequence.continuation(vocabulary, wanted.clone()));
+        let Some((source, continuation)) = continuations.enumerate().max_by_key(|(_, continuation)| continuation.keep)
+        else {
+            return Ok(false);
+        };
+        let keep = continuation.keep;
+        if self.restore(least_recent, index, keep) {
+            return self.place(index);
+        }
+        let wanted_by = &self.tasks[index].request.owner;
+        let goes_on = self.is_idle(source) && self.may_cut(source, keep, wanted_by.as_deref());
+        let target = if goes_on { source } else { least_recent };
+        if target == source {
+            if keep < self.sequences[target].len() {
+                self.sequences[target].cut(&mut self.context, keep);
+            }
+        } else {
+            self.save(target);
+            let [target, source] =
+                self.sequences.get_disjoint_mut([target, source]).expect("two sequences of the context's own");
+            target.begin_like(source, &mut self.context, keep);
+        }
+        self.sequences[target].last_used = self.round;
+        let task = &mut self.tasks[index];
+        self.sequences[target].owner.clone_from(&task.request.owner);
+        task.tokens = continuation.tokens;
+        task.sequence = Some(target);
+        task.note_reused(self.sequences[target].len());
+        Ok(true)
+    }
+
+    /// Whether what a sequence has behind its first `keep` tokens is worth less than what another one holds: the end of
+    /// somebody's own conversation that is tried again or changed, or next to nothing.
+    fn may_cut(&self, sequence: usize, keep: usize, owner: Option<&str>) -> bool {
+        let sequence = &self.sequences[sequence];
+        let lost = sequence.len() - keep;
+        let is_own = owner.is_some() && sequence.owner.as_deref() == owner;
+        lost == 0 || (lost <= keep && (is_own || lost <= NEXT_TO_NOTHING))
+    }
+
+    /// Makes the prompt of a task that has none yet.
+    fn prepare(&mut self, index: usize) -> Result<(), GenerateError> {
+        if self.tasks[index].prompt.is_some() {
+            return Ok(());
+        }
+        let request = &self.tasks[index].request;
+        let mut prompt = self.prompt(&request.messages, &request.tools, request.continue_final)?;
+        let tokens = std::mem::take(&mut prompt.tokens);
+        if tokens.len() >= self.context.size() as usize {
+            return Err(self.context_too_small(tokens.len()));
+        }
+        let task = &mut self.tasks[index];
+        task.tokens = tokens;
+        task.prompt = Some(prompt);
         Ok(())
     }
 
-    fn context_too_small(&self, prompt_tokens: u32) -> GenerateError {
+    fn context_too_small(&self, prompt_tokens: usize) -> GenerateError {
+        let prompt_tokens = u32::try_from(prompt_tokens).unwrap_or(u32::MAX);
         GenerateError::ContextTooSmall { prompt_tokens, context_size: self.context.size() }
     }
 
-    fn write_tokens(&mut self, id: RequestId, generation: &mut Generation<'_>) -> Result<FinishReason, Stop> {
+    fn is_idle(&self, sequence: usize) -> bool {
+        self.tasks.iter().all(|task| task.sequence != Some(sequence))
+    }
+
+    /// The idle sequence that is worth least: an empty one, else the one that was used longest ago.
+    fn least_recent_idle(&self) -> Option<usize> {
+        let idle = (0..self.sequences.len()).filter(|&sequence| self.is_idle(sequence));
+        idle.min_by_key(|&sequence| (!self.sequences[sequence].is_empty(), self.sequences[sequence].last_used))
+    }
+
+    /// Makes room in the cache. False when a task that is alone has it all.
+    fn make_room(&mut self) -> bool {
+        let idle = (0..self.sequences.len())
+            .filter(|&sequence| self.is_idle(sequence) && !self.sequences[sequence].is_empty())
+            .min_by_key(|&sequence| self.sequences[sequence].last_used);
+        if let Some(sequence) = idle {
+            self.save(sequence);
+            self.sequences[sequence].cut(&mut self.context, 0);
+            return true;
+        }
+        let mut placed = self.tasks.iter_mut().filter(|task| task.sequence.is_some());
+        let (first, youngest) = (placed.next(), placed.next_back());
+        let (Some(_), Some(youngest)) = (first, youngest) else { return false };
+        youngest.waits_for_room = true;
+        if let Some(sequence) = youngest.sequence.take() {
+            self.sequences[sequence].cut(&mut self.context, 0);
+        }
+        true
+    }
+
+    // Sequences on disk.
+
+    /// Brings a saved sequence into `target` if it has more of a task's prompt than the `keep` tokens that are in memory.
+    /// False when there is none.
+    fn restore(&mut self, target: usize, index: usize, keep: usize) -> bool {
+        let Some(saved) = &mut self.saved else { return false };
+        let found = saved.find(self.model.vocabulary(), &self.tasks[index].tokens);
+        let Some(found) = found.filter(|found| found.keep >= keep + WORTH_READING) else { return false };
+        if !fits_memory(usize::try_from(saved.bytes(&found)).unwrap_or(usize::MAX)) {
+            return false;
+        }
+        let Some((head, state)) = saved.read(&found) else { return false };
+        self.save(target);
         loop {
-            let interruption = self.poll(id)?;
-            if let Some(sampling) = interruption.sampling {
-                let event = generation.update(&self.context, sampling, self.sequence.tokens())?;
-                self.outbox.send(&event);
+            let sequence = &mut self.sequences[target];
+            sequence.cut(&mut self.context, 0);
+            sequence.restore(head.clone(), &state, &mut self.context);
+            sequence.last_used = self.round;
+            if !sequence.is_empty() {
+                return true;
             }
-            let early = if interruption.cancelled {
-                Some(FinishReason::Cancelled)
-            } else if generation.is_at_limit() {
-                Some(FinishReason::MaxTokens)
-            } else {
-                None
-            };
-            if let Some(reason) = early {
-                let event = generation.finish()?;
-                self.send_some(event);
-                return Ok(reason);
-            }
-            let (written, event) = generation.next(&self.context)?;
-            self.send_some(event);
-            let token = match written {
-                Written::Token(token) => token,
-                Written::End => return self.end_turn(id, generation),
-                Written::StopText => return Ok(FinishReason::StopText),
-            };
-            if let Some(reason) = self.append(id, generation, token)? {
-                let event = generation.finish()?;
-                self.send_some(event);
-                return Ok(reason);
+            let others =
+                (0..self.sequences.len()).filter(|&other| self.is_idle(other) && !self.sequences[other].is_empty());
+            let Some(oldest) = others.min_by_key(|&other| self.sequences[other].last_used) else { return false };
+            self.save(oldest);
+            self.sequences[oldest].cut(&mut self.context, 0);
+        }
+    }
+
+    /// Saves a sequence that is about to go, if it is somebody's and not saved already.
+    fn save(&mut self, sequence: usize) {
+        let Some(saved) = &mut self.saved else { return };
+        let sequence = &self.sequences[sequence];
+        let Some(owner) = &sequence.owner else { return };
+        if saved.wants(sequence.tokens()) && fits_memory(self.context.state_size(sequence.index)) {
+            let state = self.context.save(sequence.index);
+            saved.write(owner, sequence.head(), &state);
+        }
+    }
+
+    /// Saves all sequences, those used last first, for as long as the app waits.
+    fn save_all(&mut self) {
+        let began = Instant::now();
+        let mut order: Vec<usize> = (0..self.sequences.len()).collect();
+        order.sort_by_key(|&sequence| std::cmp::Reverse(self.sequences[sequence].last_used));
+        for sequence in order {
+            if began.elapsed() < LAST_SAVES {
+                self.save(sequence);
             }
         }
     }
 
-    /// The model ended its turn; it may have called tools in it.
-    fn end_turn(&mut self, id: RequestId, generation: &Generation<'_>) -> Result<FinishReason, Stop> {
-        let calls = generation.tool_calls()?;
-        if calls.is_empty() {
-            return Ok(FinishReason::EndOfTurn);
+    fn forget(&mut self, owner: &str) {
+        for sequence in 0..self.sequences.len() {
+            if self.sequences[sequence].owner.as_deref() == Some(owner) {
+                self.sequences[sequence].owner = None;
+                if self.is_idle(sequence) {
+                    self.sequences[sequence].cut(&mut self.context, 0);
+                }
+            }
         }
-        self.outbox.send(&EngineEvent::ToolsCalled { id, calls });
-        Ok(FinishReason::ToolCalls)
+        if let Some(saved) = &mut self.saved {
+            saved.forget(owner);
+        }
     }
 
-    /// Brings a chosen token into the context; gives the reason if the reply can't go on.
-    fn append(
-        &mut self,
-        id: RequestId,
-        generation: &mut Generation<'_>,
-        token: Token,
-    ) -> Result<Option<FinishReason>, Stop> {
-        if self.sequence.len() >= self.context.size() as usize {
-            return Ok(Some(FinishReason::ContextFull));
+    // Batches.
+
+    /// Computes one batch and takes its results in.
+    fn compute(&mut self) {
+        let parts = self.fill_batch();
+        if parts.is_empty() {
+            return;
         }
-        // What is in front of the token, should the model forget everything when a batch is aborted.
-        let length = self.sequence.len();
-        loop {
-            if self.sequence.len() < length {
-                return Ok(Some(FinishReason::Cancelled));
+        let began = Instant::now();
+        match self.context.decode() {
+            DecodeOutcome::Done => {
+                self.take_results(&parts);
+                self.note_time(&parts, began.elapsed());
             }
-            match self.sequence.decode(&mut self.context, &[token]) {
-                DecodeOutcome::Done => return Ok(None),
-                DecodeOutcome::CacheFull => return Ok(Some(FinishReason::ContextFull)),
-                DecodeOutcome::Failed(status) => return Err(Stop::Failed(GenerateError::Decode { status })),
-                DecodeOutcome::Aborted => {
-                    let interruption = self.poll(id)?;
-                    if interruption.cancelled {
-                        // The token was shown already: the reply goes on behind it if it is continued.
-                        self.sequence.decode(&mut self.context, &[token]);
-                        return Ok(Some(FinishReason::Cancelled));
-                    }
-                    if let Some(sampling) = interruption.sampling {
-                        let event = generation.update(&self.context, sampling, self.sequence.tokens())?;
-                        self.outbox.send(&event);
-                    }
+            outcome => {
+                // llama.cpp may hold a part of what it was given.
+                for part in &parts {
+                    let length = self.sequences[part.sequence].len();
+                    self.sequences[part.sequence].cut(&mut self.context, length);
+                }
+                self.recover(&parts, outcome);
+            }
+        }
+    }
+
+    /// Puts a token of each reply into the batch, then parts of prompts as far as they fit.
+    fn fill_batch(&mut self) -> Vec<Part> {
+        self.context.clear_batch();
+        let missing = |task: &Task<'_>, sequences: &[Sequence]| {
+            task.sequence.map_or(0, |sequence| task.tokens.len() - sequences[sequence].len())
+        };
+        let (writing, mut reading): (Vec<usize>, Vec<usize>) = (0..self.tasks.len())
+            .filter(|&index| missing(&self.tasks[index], &self.sequences) > 0)
+            .partition(|&index| missing(&self.tasks[index], &self.sequences) == 1);
+        if !reading.is_empty() {
+            let first = usize::try_from(self.round).unwrap_or(0) % reading.len();
+            reading.rotate_left(first);
+        }
+        let mut room = self.context.batch_size();
+        let mut parts = Vec::new();
+        for &task in &writing {
+            room -= self.add_part(&mut parts, task, 1.min(room));
+        }
+        if !writing.is_empty() {
+            room = room.min(self.prompt_part());
+        }
+        for &task in &reading {
+            room -= self.add_part(&mut parts, task, room);
+        }
+        parts
+    }
+
+    /// Adds at most `room` tokens of a task; gives how many.
+    fn add_part(&mut self, parts: &mut Vec<Part>, index: usize, room: usize) -> usize {
+        let task = &self.tasks[index];
+        let Some(place) = task.sequence.filter(|_| room > 0) else { return 0 };
+        let sequence = &self.sequences[place];
+        let from = sequence.len();
+        let to = task.tokens.len().min(from + room);
+        let row = self.context.push(&task.tokens[from..to], from, sequence.index, to == task.tokens.len());
+        parts.push(Part { task: index, sequence: place, tokens: to - from, row });
+        to - from
+    }
+
+    /// How many tokens of prompts go into a batch with replies, so that those don't stand still.
+    fn prompt_part(&self) -> usize {
+        let part = self.time_per_token.map_or(FIRST_PART, |took| {
+            usize::try_from(PROMPT_PART.as_nanos() / took.as_nanos().max(1)).unwrap_or(usize::MAX)
+        });
+        part.clamp(SMALLEST_PART, self.context.batch_size())
+    }
+
+    fn note_time(&mut self, parts: &[Part], took: Duration) {
+        let tokens: usize = parts.iter().map(|part| part.tokens).sum();
+        if tokens < SMALLEST_PART {
+            return;
+        }
+        let each = took / u32::try_from(tokens).unwrap_or(u32::MAX);
+        self.time_per_token = Some(self.time_per_token.map_or(each, |before| (before * 7 + each * 3) / 10));
+    }
+
+    fn take_results(&mut self, parts: &[Part]) {
+        for part in parts {
+            let task = &self.tasks[part.task];
+            let sequence = &mut self.sequences[part.sequence];
+            let from = sequence.len();
+            sequence.extend(&task.tokens[from..from + part.tokens]);
+            if !task.is_writing() {
+                let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+                let (processed, total) = (count(sequence.len()), count(task.tokens.len()));
+                self.outbox.send(&EngineEvent::PromptProgress { id: task.id(), processed, total });
+                if part.row.is_some() {
+                    sequence.begin_reply();
+                }
+            }
+        }
+        let mut steps = Vec::new();
+        for part in parts {
+            if let Some(row) = part.row {
+                let step = self.tasks[part.task].write(self.model, &self.context, row, self.outbox);
+                steps.push((part.task, step));
+            }
+        }
+        // From behind, so that the others keep their places.
+        steps.sort_by_key(|(task, _)| std::cmp::Reverse(*task));
+        for (task, step) in steps {
+            self.after(task, step);
+        }
+    }
+
+    /// Goes on after a batch that was not computed.
+    fn recover(&mut self, parts: &[Part], outcome: DecodeOutcome) {
+        match outcome {
+            // Who set the flag is among the requests that are taken in next.
+            DecodeOutcome::Done | DecodeOutcome::Aborted => {}
+            DecodeOutcome::CacheFull => {
+                if !self.make_room() {
+                    self.end_for_lack_of_room(parts);
+                }
+            }
+            DecodeOutcome::Failed(status) => {
+                let mut tasks: Vec<usize> = parts.iter().map(|part| part.task).collect();
+                tasks.sort_unstable();
+                for task in tasks.into_iter().rev() {
+                    self.after(task, Step::Fails(GenerateError::Decode { status }));
                 }
             }
         }
     }
 
-    fn send_some(&mut self, event: Option<EngineEvent>) {
-        if let Some(event) = event {
-            self.outbox.send(&event);
-        }
+    fn end_for_lack_of_room(&mut self, parts: &[Part]) {
+        let Some(part) = parts.first() else { return };
+        let task = &mut self.tasks[part.task];
+        let step = if task.is_writing() {
+            task.end(FinishReason::ContextFull, self.outbox)
+        } else {
+            let tokens = task.tokens.len();
+            Step::Fails(self.context_too_small(tokens))
+        };
+        self.after(part.task, step);
     }
+}
+
+/// Whether a copy of a state can be made without a risk for the model itself.
+fn fits_memory(bytes: usize) -> bool {
+    bytes as u64 <= available_memory() / 2
 }

@@ -11,7 +11,9 @@ mod llama;
 mod load;
 mod outbox;
 mod prompt;
+mod saved;
 mod sequence;
+mod task;
 mod text_stream;
 
 pub use child::run_if_engine_child;

@@ -14,7 +14,7 @@ mod shim;
 mod template;
 mod vocabulary;
 
-pub(crate) use context::{Context, ContextSettings, DecodeOutcome};
+pub(crate) use context::{Context, ContextSettings, DecodeOutcome, Row, SEQUENCES, SequenceIndex};
 pub(crate) use error::LlamaError;
 pub(crate) use log::{capture_errors, route_logs_to_stderr, take_errors};
 pub(crate) use model::{LoadOutcome, Model, ModelSettings, host_memory};

@@ -135,7 +135,7 @@ fn needed_memory(request: &LoadRequest) -> Result<u64, LlamaError> {
 }
 
 /// Bytes that can be allocated now, by the machine and by the group of processes this one is in.
-fn available_memory() -> u64 {
+pub(crate) fn available_memory() -> u64 {
     let Ok(mut system) = sysinfo::System::new() else { return u64::MAX };
     system.refresh_memory();
     let free = system.available_memory();

@@ -1,13 +1,21 @@
 //! The tokens that are in the KV cache, and how much of them a new prompt can use.
 
-use crate::llama::{Context, DecodeOutcome, TextKind, Token, Vocabulary};
+use crate::llama::{Context, SEQUENCES, SequenceIndex, TextKind, Token, Vocabulary};
+use crate::saved::Head;
 
-/// The context's one sequence: what was decoded so far, in order.
-#[derive(Default)]
+/// One of the context's sequences: what was decoded so far, in order.
 pub(crate) struct Sequence {
+    pub(crate) index: SequenceIndex,
     tokens: Vec<Token>,
+    /// What a reply that was stopped has behind them: chosen, but not computed any more. Whoever goes on there goes on
+    /// with these very tokens.
+    written: Vec<Token>,
     /// Where replies begin, ascending: what a model writes first is often a space that its text then lacks.
     replies: Vec<usize>,
+    /// Counts up with each use of any sequence: the smallest was used longest ago.
+    pub(crate) last_used: u64,
+    /// Whose conversation it is.
+    pub(crate) owner: Option<String>,
 }
 
 /// How a new prompt continues what is in the cache.
@@ -21,25 +29,71 @@ pub(crate) struct Continuation {
 }
 
 impl Sequence {
-    pub(crate) fn tokens(&self) -> &[Token] {
-        &self.tokens
+    /// All sequences of a context that has computed nothing.
+    pub(crate) fn all() -> Vec<Self> {
+        let new = |index| Self {
+            index: SequenceIndex(index),
+            tokens: Vec::new(),
+            written: Vec::new(),
+            replies: Vec::new(),
+            last_used: 0,
+            owner: None,
+        };
+        (0..SEQUENCES).map(new).collect()
     }
 
     pub(crate) fn len(&self) -> usize {
         self.tokens.len()
     }
 
-    /// Keeps the first `length` tokens; none when the model can't forget only a part.
-    pub(crate) fn truncate(&mut self, context: &mut Context<'_>, length: usize) {
-        if length < self.tokens.len() {
-            self.cut(context, length);
-        }
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
     }
 
-    fn cut(&mut self, context: &mut Context<'_>, length: usize) {
-        let kept = if context.truncate(length) { length } else { 0 };
+    /// Notes tokens that were computed.
+    pub(crate) fn extend(&mut self, tokens: &[Token]) {
+        self.written.clear();
+        self.tokens.extend_from_slice(tokens);
+    }
+
+    /// Notes all tokens of a reply that ended, also those that are not computed.
+    pub(crate) fn end_reply(&mut self, tokens: &[Token]) {
+        self.written = tokens.get(self.tokens.len()..).unwrap_or_default().to_vec();
+    }
+
+    /// Keeps the first `length` tokens, also of what an unfinished batch left behind them; none when the model can't
+    /// forget only a part.
+    pub(crate) fn cut(&mut self, context: &mut Context<'_>, length: usize) {
+        let kept = if context.truncate(self.index, length) { length } else { 0 };
+        self.written.clear();
         self.tokens.truncate(kept);
         self.replies.retain(|&start| start <= kept);
+    }
+
+    /// Becomes the first `length` tokens of another sequence; empty when the model can't share a part.
+    pub(crate) fn begin_like(&mut self, other: &Self, context: &mut Context<'_>, length: usize) {
+        let shared = context.share(other.index, self.index, length);
+        let length = if shared { length } else { 0 };
+        self.written.clear();
+        self.tokens = other.tokens[..length].to_vec();
+        self.replies = other.replies.iter().copied().filter(|&start| start <= length).collect();
+    }
+
+    /// Becomes a saved sequence; empty when llama.cpp does not take its state.
+    pub(crate) fn restore(&mut self, head: Head, state: &[u8], context: &mut Context<'_>) {
+        let Head { tokens, replies } = head;
+        self.written.clear();
+        (self.tokens, self.replies) =
+            if context.restore(self.index, state, tokens.len()) { (tokens, replies) } else { (Vec::new(), Vec::new()) };
+    }
+
+    /// What a saved sequence has beside its state.
+    pub(crate) fn head(&self) -> Head {
+        Head { tokens: self.tokens.clone(), replies: self.replies.clone() }
+    }
+
+    pub(crate) fn tokens(&self) -> &[Token] {
+        &self.tokens
     }
 
     /// Notes that a reply begins here.
@@ -49,23 +103,26 @@ impl Sequence {
         }
     }
 
-    /// Decodes tokens behind those in the cache. After anything but success, only whole earlier calls are kept.
-    pub(crate) fn decode(&mut self, context: &mut Context<'_>, tokens: &[Token]) -> DecodeOutcome {
-        let outcome = context.decode(tokens, self.tokens.len());
-        if outcome == DecodeOutcome::Done {
-            self.tokens.extend_from_slice(tokens);
-        } else {
-            // llama.cpp may hold a part of what it was given.
-            self.cut(context, self.tokens.len());
-        }
-        outcome
-    }
-
     /// Finds the longest part of the cache that the prompt begins with, by text rather than by token: a model does
     /// not always write the tokens that its own text would be cut into.
     pub(crate) fn continuation(&self, vocabulary: Vocabulary<'_>, prompt: Vec<Token>) -> Continuation {
-        continuation(&self.tokens, &self.replies, prompt, &VocabularyText(vocabulary))
+        if self.written.is_empty() {
+            return continuation_of(&self.tokens, &self.replies, vocabulary, prompt);
+        }
+        let tokens = [self.tokens.as_slice(), &self.written].concat();
+        let Continuation { keep, tokens } = continuation_of(&tokens, &self.replies, vocabulary, prompt);
+        Continuation { keep: keep.min(self.tokens.len()), tokens }
     }
+}
+
+/// As [`Sequence::continuation`], of tokens that are elsewhere.
+pub(crate) fn continuation_of(
+    tokens: &[Token],
+    replies: &[usize],
+    vocabulary: Vocabulary<'_>,
+    prompt: Vec<Token>,
+) -> Continuation {
+    continuation(tokens, replies, prompt, &VocabularyText(vocabulary))
 }
 
 /// What [`continuation`] must know of a vocabulary.

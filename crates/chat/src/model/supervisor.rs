@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use engawa_engine_client::protocol::{LoadError, LoadRequest, LoadSettings};
+use engawa_engine_client::protocol::{CacheFolder, LoadError, LoadRequest, LoadSettings};
 use engawa_engine_client::{Engine, EngineProgram, ExitCause, LoadEvent};
+use engawa_store::ConversationId;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -16,12 +17,16 @@ use crate::{ChatError, ChatEvent};
 /// How often an engine may be started again without a person asking, within [`CRASH_WINDOW`].
 const CRASH_LIMIT: usize = 3;
 const CRASH_WINDOW: Duration = Duration::from_secs(60);
+/// What the KV state of conversations may take on disk.
+const CACHE_BYTES: u64 = 4 << 30;
 /// How long a cancelled load may take to end by itself.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The model and its engine.
 pub(crate) struct Models {
     program: EngineProgram,
+    /// Where engines keep conversations that have to leave the KV cache.
+    cache: CacheFolder,
     /// Changes only while `inner` is locked, so that it and the engine belong together there.
     state: watch::Sender<ModelState>,
     inner: Mutex<Inner>,
@@ -50,9 +55,14 @@ pub(crate) struct Answering {
 }
 
 impl Models {
-    pub(crate) fn new(program: EngineProgram, events: tokio::sync::broadcast::Sender<ChatEvent>) -> Self {
+    pub(crate) fn new(
+        program: EngineProgram,
+        cache: PathBuf,
+        events: tokio::sync::broadcast::Sender<ChatEvent>,
+    ) -> Self {
         Self {
             program,
+            cache: CacheFolder { path: cache, max_bytes: CACHE_BYTES },
             state: watch::Sender::new(ModelState::None),
             inner: Mutex::default(),
             seat: tokio::sync::Mutex::default(),
@@ -162,7 +172,7 @@ impl Models {
 
     async fn follow_load(&self, load: u64, card: &ModelCard, engine: &Engine) -> Result<LoadedModel, ModelError> {
         let begun = Instant::now();
-        let request = LoadRequest { path: card.path.clone(), settings: card.settings };
+        let request = LoadRequest { path: card.path.clone(), settings: card.settings, cache: Some(self.cache.clone()) };
         let mut events = engine.load(request);
         loop {
             match events.recv().await {
@@ -244,6 +254,24 @@ impl Models {
                 }
                 inner.retire();
                 self.publish(&inner, ModelState::None);
+            }
+        }
+    }
+
+    /// Drops what engines keep of a conversation.
+    pub(crate) fn forget(&self, conversation: ConversationId) {
+        let owner = conversation.to_string();
+        if let Some(engine) = &self.lock().engine {
+            engine.forget(owner.clone());
+        }
+        // An engine that is not there any more may have left files.
+        let Ok(entries) = std::fs::read_dir(&self.cache.path) else { return };
+        let prefix = format!("{owner}.");
+        for entry in entries.flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&prefix)
+                && let Err(error) = std::fs::remove_file(entry.path())
+            {
+                tracing::warn!(%error, "the saved state of a conversation can't be deleted");
             }
         }
     }

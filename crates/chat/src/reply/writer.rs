@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use engawa_engine_client::protocol::{
-    ContinueFinal, FinishReason, GenerateRequest, PromptMessage, RequestId, Sampling, SequenceId, Timings,
+    ContinueFinal, FinishReason, GenerateRequest, PromptMessage, RequestId, Sampling, Timings,
 };
 use engawa_engine_client::{ExitCause, ExitReport, Reply, ReplyEvent};
 use engawa_store::{ConversationId, MessageEnd, MessageId, Status, StoreError};
@@ -133,7 +133,7 @@ impl ReplyWriter {
         }
         let reply = answering.engine.generate(GenerateRequest {
             id: RequestId(0),
-            sequence: SequenceId(0),
+            owner: Some(self.conversation.to_string()),
             messages,
             tools: Vec::new(),
             continue_final: self.continue_final,

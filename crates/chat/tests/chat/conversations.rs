@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engawa_chat::{ChatError, ChatEvent, Status, StoreError};
+use engawa_chat::{ChatError, ChatEvent, ConversationId, Status, StoreError};
 
 use crate::session::{Session, described};
 
@@ -71,6 +71,22 @@ async fn the_bin_takes_and_gives_back() {
         .await;
     assert_eq!(session.chat.conversations().unwrap().len(), 1);
     assert_eq!(session.messages(id), before);
+}
+
+#[tokio::test]
+async fn what_engines_keep_of_a_conversation_goes_with_it() {
+    let mut session = Session::with_model().await;
+    let (id, other) = (session.new_conversation(None), session.new_conversation(None));
+    session.ask(id, "say: yes").await;
+    assert_eq!(session.received(id).await.owner, Some(id.to_string()));
+    let folder = session.home.path().join("cache").join("kv");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file_of = |owner: ConversationId| folder.join(format!("{owner}.0123.kv"));
+    for owner in [id, other] {
+        std::fs::write(file_of(owner), "state").unwrap();
+    }
+    session.chat.delete_conversation(id).unwrap();
+    assert!(!file_of(id).exists() && file_of(other).exists());
 }
 
 /// A shell that adds whatever changed to its list must not get it back.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engawa_engine_client::protocol::{
-    ContinueFinal, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, RequestId, Role, Sampling, SequenceId,
+    ContinueFinal, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, RequestId, Role, Sampling,
 };
 use engawa_engine_client::{Engine, EngineProgram, LoadEvent, Reply, ReplyEvent};
 use engawa_testkit::scripted_engine::{GreetingBehaviour, ModelBehaviour};
@@ -51,7 +51,7 @@ async fn start() -> Arc<Engine> {
 }
 
 fn load_request(behaviour: ModelBehaviour) -> LoadRequest {
-    LoadRequest { path: PathBuf::from(behaviour.file_name()), settings: LoadSettings::default() }
+    LoadRequest { path: PathBuf::from(behaviour.file_name()), settings: LoadSettings::default(), cache: None }
 }
 
 /// The last event of a load.
@@ -81,7 +81,7 @@ fn user(text: &str) -> PromptMessage {
 fn request(text: &str) -> GenerateRequest {
     GenerateRequest {
         id: RequestId(0),
-        sequence: SequenceId(0),
+        owner: None,
         messages: vec![user(text)],
         tools: Vec::new(),
         continue_final: ContinueFinal::NewTurn,

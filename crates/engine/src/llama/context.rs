@@ -11,6 +11,9 @@ use llama_cpp_sys_2 as sys;
 use super::error::ErrorSlot;
 use super::{Model, Token, shim};
 
+/// Sequences that a context keeps apart: conversations that are written at once, and others that wait in its cache.
+pub(crate) const SEQUENCES: u16 = 8;
+
 /// How to make a context.
 #[derive(Clone, Copy)]
 pub(crate) struct ContextSettings {
@@ -42,7 +45,9 @@ impl ContextSettings {
         params.n_ctx = self.n_ctx.max(self.n_batch);
         params.n_batch = self.n_batch;
         params.n_ubatch = self.n_batch.min(512);
-        params.n_seq_max = 1;
+        params.n_seq_max = u32::from(SEQUENCES);
+        // All sequences share the cells: one may have all of them, and a common beginning is kept once.
+        params.kv_unified = true;
         params.n_threads = i32::try_from(self.n_threads).unwrap_or(1);
         params.n_threads_batch = params.n_threads;
         params.type_k = ggml_type(self.type_k);
@@ -68,7 +73,7 @@ fn ggml_type(kv_type: KvType) -> sys::ggml_type {
 /// What a batch came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DecodeOutcome {
-    /// All tokens are in the cache, and the logits of the last one are ready.
+    /// All tokens are in the cache, and the logits that were asked for are ready.
     Done,
     /// There is no room for the batch.
     CacheFull,
@@ -78,7 +83,21 @@ pub(crate) enum DecodeOutcome {
     Failed(i32),
 }
 
-/// One KV cache over a model, with one sequence.
+/// Names one of a context's sequences, 0..[`SEQUENCES`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SequenceIndex(pub(crate) u16);
+
+impl SequenceIndex {
+    fn raw(self) -> sys::llama_seq_id {
+        sys::llama_seq_id::from(self.0)
+    }
+}
+
+/// Names the logits behind one token of the last batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Row(pub(super) i32);
+
+/// One KV cache over a model, shared by some sequences, and the batch that is computed next.
 pub(crate) struct Context<'model> {
     pointer: NonNull<sys::llama_context>,
     batch: Batch,
@@ -116,9 +135,25 @@ impl<'model> Context<'model> {
         self.batch.capacity
     }
 
-    /// Appends tokens at `position` and computes the logits of the last one. At most [`Context::batch_size`] tokens.
-    pub(crate) fn decode(&mut self, tokens: &[Token], position: usize) -> DecodeOutcome {
-        self.batch.fill(tokens, position);
+    /// Begins a new batch.
+    pub(crate) fn clear_batch(&mut self) {
+        self.batch.raw.n_tokens = 0;
+    }
+
+    /// Adds tokens of a sequence to the batch, the first of them at `position`. With `wants_logits` there is a row behind
+    /// the last one that can be sampled after [`Context::decode`]. A batch holds [`Context::batch_size`] tokens.
+    pub(crate) fn push(
+        &mut self,
+        tokens: &[Token],
+        position: usize,
+        sequence: SequenceIndex,
+        wants_logits: bool,
+    ) -> Option<Row> {
+        self.batch.push(tokens, position, sequence, wants_logits)
+    }
+
+    /// Computes the batch. After anything but [`DecodeOutcome::Done`], a part of it may be in the cache.
+    pub(crate) fn decode(&mut self) -> DecodeOutcome {
         let mut error = ErrorSlot::new();
         // SAFETY: the batch's arrays hold `n_tokens` values each, and n_tokens is at most n_batch.
         let status = unsafe { shim::engawa_decode(self.as_ptr(), self.batch.raw, error.as_out()) };
@@ -131,19 +166,71 @@ impl<'model> Context<'model> {
         }
     }
 
-    /// Forgets the tokens from `position` on. False when the model can't: everything is forgotten then.
-    pub(crate) fn truncate(&mut self, position: usize) -> bool {
+    /// Forgets a sequence's tokens from `position` on. False when the model can't: all of it is forgotten then.
+    pub(crate) fn truncate(&mut self, sequence: SequenceIndex, position: usize) -> bool {
         let position = i32::try_from(position).unwrap_or(i32::MAX);
-        // SAFETY: the context lives, and its memory with it.
+        // SAFETY: the context lives, and its memory with it; the sequence is one of its own.
         unsafe {
             let memory = sys::llama_get_memory(self.as_ptr());
             // A sliding window has dropped what lies behind it: the cut is accepted and the result would be wrong.
-            let cut = sys::llama_memory_seq_rm(memory, 0, position, -1)
-                && (position == 0 || sys::llama_memory_seq_pos_min(memory, 0) == 0);
+            let cut = sys::llama_memory_seq_rm(memory, sequence.raw(), position, -1)
+                && (position == 0 || sys::llama_memory_seq_pos_min(memory, sequence.raw()) == 0);
             if !cut {
-                sys::llama_memory_clear(memory, true);
+                sys::llama_memory_seq_rm(memory, sequence.raw(), -1, -1);
             }
             cut
+        }
+    }
+
+    /// Makes `to` begin with the first `length` tokens of `from`, without copying what both then share. False when the
+    /// model can't: `to` is empty then.
+    pub(crate) fn share(&mut self, from: SequenceIndex, to: SequenceIndex, length: usize) -> bool {
+        let length = i32::try_from(length).unwrap_or(i32::MAX);
+        // SAFETY: the context lives, and its memory with it; both sequences are its own.
+        unsafe {
+            let memory = sys::llama_get_memory(self.as_ptr());
+            sys::llama_memory_seq_rm(memory, to.raw(), -1, -1);
+            sys::llama_memory_seq_cp(memory, from.raw(), to.raw(), 0, length);
+            // A sliding window lacks the beginning, a recurrent state has only its end.
+            let whole = sys::llama_memory_seq_pos_min(memory, to.raw()) == 0
+                && sys::llama_memory_seq_pos_max(memory, to.raw()) == length - 1;
+            if !whole {
+                sys::llama_memory_seq_rm(memory, to.raw(), -1, -1);
+            }
+            whole
+        }
+    }
+
+    /// Bytes of what [`Context::save`] gives.
+    pub(crate) fn state_size(&self, sequence: SequenceIndex) -> usize {
+        // SAFETY: the context lives, and the sequence is one of its own.
+        unsafe { sys::llama_state_seq_get_size(self.as_ptr(), sequence.raw()) }
+    }
+
+    /// A sequence's state, as [`Context::restore`] takes it.
+    pub(crate) fn save(&mut self, sequence: SequenceIndex) -> Vec<u8> {
+        let mut state = vec![0; self.state_size(sequence)];
+        // SAFETY: the context lives, and the buffer has the size that llama.cpp named.
+        unsafe {
+            let written = sys::llama_state_seq_get_data(self.as_ptr(), state.as_mut_ptr(), state.len(), sequence.raw());
+            state.truncate(written);
+            state
+        }
+    }
+
+    /// Makes a sequence what [`Context::save`] gave, `length` tokens long. False when there is no room or the state does
+    /// not fit the model: the sequence is empty then. The state must be whole: llama.cpp ends the process otherwise.
+    pub(crate) fn restore(&mut self, sequence: SequenceIndex, state: &[u8], length: usize) -> bool {
+        // SAFETY: the context lives, and its memory with it; the state is `len` bytes long.
+        unsafe {
+            let read = sys::llama_state_seq_set_data(self.as_ptr(), state.as_ptr(), state.len(), sequence.raw());
+            let memory = sys::llama_get_memory(self.as_ptr());
+            let end = sys::llama_memory_seq_pos_max(memory, sequence.raw());
+            let whole = read == state.len() && usize::try_from(end + 1).is_ok_and(|end| end == length);
+            if !whole {
+                sys::llama_memory_seq_rm(memory, sequence.raw(), -1, -1);
+            }
+            whole
         }
     }
 
@@ -151,7 +238,9 @@ impl<'model> Context<'model> {
     pub(crate) fn warm_up(&mut self, token: Token) {
         // SAFETY: the context lives.
         unsafe { sys::llama_set_warmup(self.as_ptr(), true) };
-        self.decode(&[token], 0);
+        self.clear_batch();
+        self.push(&[token], 0, SequenceIndex(0), true);
+        self.decode();
         // SAFETY: as above.
         unsafe {
             sys::llama_memory_clear(sys::llama_get_memory(self.as_ptr()), true);
@@ -173,7 +262,7 @@ unsafe extern "C" fn read_flag(flag: *mut c_void) -> bool {
     unsafe { &*flag.cast::<AtomicBool>() }.load(Ordering::Relaxed)
 }
 
-/// A batch for one sequence; its arrays are llama.cpp's.
+/// A batch of tokens with one sequence each; its arrays are llama.cpp's.
 struct Batch {
     raw: sys::llama_batch,
     capacity: usize,
@@ -186,20 +275,23 @@ impl Batch {
         Self { raw, capacity: capacity as usize }
     }
 
-    fn fill(&mut self, tokens: &[Token], position: usize) {
-        assert!(tokens.len() <= self.capacity, "a caller splits prompts by batch_size");
+    fn push(&mut self, tokens: &[Token], position: usize, sequence: SequenceIndex, wants_logits: bool) -> Option<Row> {
+        let from = usize::try_from(self.raw.n_tokens).unwrap_or(0);
+        assert!(from + tokens.len() <= self.capacity, "a caller fills a batch by batch_size");
         for (index, &token) in tokens.iter().enumerate() {
             let is_last = index + 1 == tokens.len();
-            // SAFETY: index < capacity, and each array has that many values; each seq_id list has one.
+            let at = from + index;
+            // SAFETY: `at` < capacity, and each array has that many values; each seq_id list has one.
             unsafe {
-                *self.raw.token.add(index) = token;
-                *self.raw.pos.add(index) = i32::try_from(position + index).unwrap_or(i32::MAX);
-                *self.raw.n_seq_id.add(index) = 1;
-                **self.raw.seq_id.add(index) = 0;
-                *self.raw.logits.add(index) = i8::from(is_last);
+                *self.raw.token.add(at) = token;
+                *self.raw.pos.add(at) = i32::try_from(position + index).unwrap_or(i32::MAX);
+                *self.raw.n_seq_id.add(at) = 1;
+                **self.raw.seq_id.add(at) = sequence.raw();
+                *self.raw.logits.add(at) = i8::from(is_last && wants_logits);
             }
         }
-        self.raw.n_tokens = i32::try_from(tokens.len()).unwrap_or(0);
+        self.raw.n_tokens = i32::try_from(from + tokens.len()).unwrap_or(0);
+        wants_logits.then_some(Row(self.raw.n_tokens - 1))
     }
 }
 

@@ -6,7 +6,7 @@ use std::ptr::NonNull;
 use engawa_engine_protocol::Sampling;
 
 use super::error::ErrorSlot;
-use super::{Context, LlamaError, Model, Token, shim};
+use super::{Context, LlamaError, Model, Row, Token, shim};
 
 /// llama.cpp's `common_sampler`, which checks a grammar on the chosen token and chooses again instead of aborting.
 pub(crate) struct Sampler<'model> {
@@ -52,11 +52,12 @@ impl<'model> Sampler<'model> {
         error.check(())
     }
 
-    /// Chooses the token after the last one decoded, and takes it into account.
-    pub(crate) fn sample(&mut self, context: &Context<'_>) -> Result<Token, LlamaError> {
+    /// Chooses the token behind a row of the last batch, and takes it into account.
+    pub(crate) fn sample(&mut self, context: &Context<'_>, row: Row) -> Result<Token, LlamaError> {
         let mut error = ErrorSlot::new();
-        // SAFETY: sampler and context live, and the last row of the last batch has logits.
-        let token = unsafe { shim::engawa_sampler_sample(self.pointer.as_ptr(), context.as_ptr(), -1, error.as_out()) };
+        // SAFETY: sampler and context live, and a row has logits.
+        let token =
+            unsafe { shim::engawa_sampler_sample(self.pointer.as_ptr(), context.as_ptr(), row.0, error.as_out()) };
         error.check(token)
     }
 }

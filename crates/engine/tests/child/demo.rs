@@ -21,7 +21,7 @@ fn path() -> PathBuf {
 
 async fn start_demo() -> Arc<Engine> {
     let engine = start().await;
-    let mut events = engine.load(LoadRequest { path: path(), settings: settings() });
+    let mut events = engine.load(LoadRequest { path: path(), settings: settings(), cache: None });
     loop {
         match patiently(events.recv()).await.unwrap() {
             LoadEvent::Progress(_) => {}

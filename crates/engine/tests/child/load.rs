@@ -66,7 +66,8 @@ async fn a_load_can_be_cancelled() {
     let large = RandomModel::new().dimension(1024).heads(8).kv_heads(8).feed_forward(4096).layers(6);
     let file = ModelFile::new(|path| large.tensor_type(TensorType::F32).write(path).unwrap());
     let engine = start().await;
-    let request = LoadRequest { path: file.path.clone(), settings: LoadSettings { use_mmap: false, ..settings() } };
+    let settings = LoadSettings { use_mmap: false, ..settings() };
+    let request = LoadRequest { path: file.path.clone(), settings, cache: None };
     let mut events = engine.load(request);
     engine.cancel_load();
     loop {

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may end at the first thing that is not as it should be")]
 
+mod batching;
 mod cancel;
 mod death;
 mod demo;
@@ -9,5 +10,6 @@ mod load;
 mod prefix;
 mod reply;
 mod sampling;
+mod saved;
 mod support;
 mod tools;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engawa_engine_client::protocol::{
     ContinueFinal, FinishReason, GenerateRequest, LoadError, LoadRequest, LoadSettings, ModelInfo, PromptMessage,
-    RequestId, Role, Sampling, SequenceId, Timings, ToolCall,
+    RequestId, Role, Sampling, Timings, ToolCall,
 };
 use engawa_engine_client::{Engine, EngineProgram, LoadEvent, Reply, ReplyEvent};
 use engawa_testkit::ScriptedModel;
@@ -47,7 +47,7 @@ pub(crate) async fn start() -> Arc<Engine> {
 
 /// Loads a model; its error, or how the engine ended, as text.
 pub(crate) async fn load(engine: &Engine, file: &ModelFile, settings: LoadSettings) -> Result<ModelInfo, LoadError> {
-    let mut events = engine.load(LoadRequest { path: file.path.clone(), settings });
+    let mut events = engine.load(LoadRequest { path: file.path.clone(), settings, cache: None });
     loop {
         match patiently(events.recv()).await.expect("a load ends with an event") {
             LoadEvent::Progress(fraction) => assert!((0.0..=1.0).contains(&fraction), "{fraction}"),
@@ -80,7 +80,7 @@ pub(crate) fn assistant(content: &str) -> PromptMessage {
 pub(crate) fn request(messages: &[PromptMessage]) -> GenerateRequest {
     GenerateRequest {
         id: RequestId(0),
-        sequence: SequenceId(0),
+        owner: None,
         messages: messages.to_vec(),
         tools: Vec::new(),
         continue_final: ContinueFinal::NewTurn,

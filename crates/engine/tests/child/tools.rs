@@ -34,7 +34,7 @@ async fn a_call_is_an_event_of_its_own_and_its_result_is_answered() {
     let model = ScriptedModel::new("?").rule("weather", script).rule("sunny", "Sunny, 21 degrees.");
     let (engine, _file) = start_with(&model).await;
     let asked = user("How is the weather?");
-    let reply = finish(engine.generate(with_tools(&[asked.clone()], &[look_up()]))).await;
+    let reply = finish(engine.generate(with_tools(std::slice::from_ref(&asked), &[look_up()]))).await;
     assert_eq!((reply.reasoning.trim(), reply.content.trim()), ("I will look.", "One moment."));
     assert_eq!(reply.reason, FinishReason::ToolCalls);
     let [called] = reply.calls.as_slice() else { panic!("{:?}", reply.calls) };

@@ -97,6 +97,7 @@ impl Child {
             EngineRequest::Hello { .. }
             | EngineRequest::CancelLoad
             | EngineRequest::UpdateSampling { .. }
+            | EngineRequest::Forget { .. }
             | EngineRequest::Cancel { .. } => {}
         }
     }

@@ -1,0 +1,417 @@
+//! Sequences on disk: what was processed once is not processed again after it had to leave the KV cache.
+//!
+//! A file is a head, the tokens, the places where replies begin, and the state as llama.cpp writes it, each part with a
+//! checksum. llama.cpp ends the process over a state that is cut short, so nothing reaches it unchecked. Files are read by
+//! the same version on the same kind of machine only: numbers are in the machine's order.
+
+use std::fs::{self, File, OpenOptions};
+use std::hash::{DefaultHasher, Hasher};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use engawa_engine_protocol::{CacheFolder, LoadSettings};
+
+use crate::llama::{Token, Vocabulary};
+use crate::sequence::continuation_of;
+
+const MAGIC: [u8; 8] = *b"engawakv";
+/// Counted up with every change of the format, and with every llama.cpp whose states differ.
+const VERSION: u64 = 1;
+const SUFFIX: &str = "kv";
+const UNFINISHED_SUFFIX: &str = "part";
+/// What is shorter is processed again as fast as it is read.
+const SHORTEST: usize = 64;
+/// Pieces of the model's file that tell it from others, and their length in bytes.
+const SAMPLES: u64 = 16;
+const SAMPLE_BYTES: usize = 4096;
+/// Magic, then six numbers.
+const HEAD_BYTES: usize = 8 + 6 * 8;
+/// The longest head that is believed, in tokens.
+const LONGEST: u64 = 1 << 26;
+
+/// The folder with saved sequences, and those among them that the model can go on from.
+pub(crate) struct SavedSequences {
+    folder: CacheFolder,
+    model: u64,
+    files: Vec<SavedFile>,
+}
+
+/// One saved sequence.
+struct SavedFile {
+    path: PathBuf,
+    bytes: u64,
+    used: SystemTime,
+    /// `None` when another model wrote it.
+    head: Option<Head>,
+}
+
+/// What a saved sequence holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Head {
+    pub(crate) tokens: Vec<Token>,
+    pub(crate) replies: Vec<usize>,
+}
+
+/// A saved sequence that begins like a prompt.
+pub(crate) struct Found {
+    /// How many of its tokens the prompt can use.
+    pub(crate) keep: usize,
+    index: usize,
+}
+
+impl SavedSequences {
+    /// Looks through the folder; files that are damaged or left over from an unfinished write go.
+    ///
+    /// # Errors
+    /// The folder can't be made or read.
+    pub(crate) fn open(folder: CacheFolder, model: u64) -> io::Result<Self> {
+        create_folder(&folder.path)?;
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&folder.path)?.flatten() {
+            let path = entry.path();
+            let suffix = path.extension().and_then(|suffix| suffix.to_str()).unwrap_or_default();
+            let Ok(metadata) = entry.metadata() else { continue };
+            if !metadata.is_file() {
+                continue;
+            }
+            if suffix == UNFINISHED_SUFFIX {
+                let _ = fs::remove_file(&path);
+            } else if suffix == SUFFIX {
+                match File::open(&path).and_then(|mut file| read_head(&mut file, metadata.len(), model)) {
+                    Ok((head, _)) => files.push(SavedFile {
+                        path,
+                        bytes: metadata.len(),
+                        used: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+                        head,
+                    }),
+                    Err(error) => {
+                        eprintln!("engine: a saved sequence is damaged and goes: {error}");
+                        let _ = fs::remove_file(&path);
+                    }
+                }
+            }
+        }
+        Ok(Self { folder, model, files })
+    }
+
+    /// The saved sequence that has most of a prompt.
+    pub(crate) fn find(&self, vocabulary: Vocabulary<'_>, prompt: &[Token]) -> Option<Found> {
+        let heads = self.files.iter().enumerate().filter_map(|(index, file)| Some((index, file.head.as_ref()?)));
+        heads
+            .map(|(index, head)| {
+                let keep = continuation_of(&head.tokens, &head.replies, vocabulary, prompt.to_vec()).keep;
+                Found { keep, index }
+            })
+            .max_by_key(|found| found.keep)
+    }
+
+    /// Bytes of a found sequence's file.
+    pub(crate) fn bytes(&self, found: &Found) -> u64 {
+        self.files.get(found.index).map_or(0, |file| file.bytes)
+    }
+
+    /// Reads a found sequence; one that is damaged goes.
+    pub(crate) fn read(&mut self, found: &Found) -> Option<(Head, Vec<u8>)> {
+        let file = self.files.get_mut(found.index)?;
+        match read_whole(&file.path, self.model) {
+            Ok((head, state)) => {
+                // The time of the last use decides what goes first.
+                file.used = SystemTime::now();
+                let _ = File::options().write(true).open(&file.path).and_then(|open| open.set_modified(file.used));
+                Some((head, state))
+            }
+            Err(error) => {
+                eprintln!("engine: a saved sequence can't be read and goes: {error}");
+                let file = self.files.remove(found.index);
+                let _ = fs::remove_file(&file.path);
+                None
+            }
+        }
+    }
+
+    /// Whether a sequence is worth a file that is not there yet.
+    pub(crate) fn wants(&self, tokens: &[Token]) -> bool {
+        let holds = |head: &Head| head.tokens.starts_with(tokens);
+        tokens.len() >= SHORTEST && !self.files.iter().filter_map(|file| file.head.as_ref()).any(holds)
+    }
+
+    /// Writes a sequence; what it replaces goes, and so does what was used longest ago if there is too much.
+    pub(crate) fn write(&mut self, owner: &str, head: Head, state: &[u8]) {
+        if !is_plain(owner) {
+            return;
+        }
+        let bytes = encode_head(&head, state, self.model);
+        let total = bytes.len() as u64 + state.len() as u64;
+        if total > self.folder.max_bytes {
+            return;
+        }
+        self.remove_where(|file| {
+            let superseded = file.head.as_ref().is_some_and(|other| head.tokens.starts_with(&other.tokens));
+            superseded && owner_of(&file.path) == Some(owner)
+        });
+        self.make_room(total);
+        let name = format!("{owner}.{:016x}.{SUFFIX}", checksum(&bytes));
+        let path = self.folder.path.join(name);
+        if let Err(error) = write_file(&path, &bytes, state) {
+            eprintln!("engine: a sequence could not be saved: {error}");
+            return;
+        }
+        self.files.push(SavedFile { path, bytes: total, used: SystemTime::now(), head: Some(head) });
+    }
+
+    /// Deletes all of an owner's sequences.
+    pub(crate) fn forget(&mut self, owner: &str) {
+        self.remove_where(|file| owner_of(&file.path) == Some(owner));
+    }
+
+    fn make_room(&mut self, bytes: u64) {
+        loop {
+            let used: u64 = self.files.iter().map(|file| file.bytes).sum();
+            if used.saturating_add(bytes) <= self.folder.max_bytes {
+                return;
+            }
+            let Some(oldest) = self.files.iter().map(|file| file.used).min() else { return };
+            self.remove_where(|file| file.used == oldest);
+        }
+    }
+
+    fn remove_where(&mut self, goes: impl Fn(&SavedFile) -> bool) {
+        self.files.retain(|file| {
+            let goes = goes(file);
+            if goes {
+                let _ = fs::remove_file(&file.path);
+            }
+            !goes
+        });
+    }
+}
+
+/// A number for a model's file and all settings that its states depend on.
+///
+/// Takes the time of the last change and samples instead of the whole file, which may have many gigabytes.
+///
+/// # Errors
+/// The file can't be read.
+pub(crate) fn model_key(path: &Path, settings: &LoadSettings) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
+    let length = metadata.len();
+    let mut hasher = DefaultHasher::new();
+    hasher.write_u64(length);
+    let changed = metadata.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    hasher.write_u128(changed.as_nanos());
+    hasher.write(format!("{:?} {:?} {:?}", settings.type_k, settings.type_v, settings.flash_attention).as_bytes());
+    let mut sample = vec![0; SAMPLE_BYTES];
+    for number in 0..SAMPLES {
+        let at = (length.saturating_sub(SAMPLE_BYTES as u64)) / (SAMPLES - 1) * number;
+        let read = read_at(&mut file, at, &mut sample)?;
+        hasher.write(&sample[..read]);
+    }
+    Ok(hasher.finish())
+}
+
+fn read_at(file: &mut File, at: u64, into: &mut [u8]) -> io::Result<usize> {
+    use std::io::{Seek, SeekFrom};
+    file.seek(SeekFrom::Start(at))?;
+    let mut read = 0;
+    while read < into.len() {
+        match file.read(&mut into[read..])? {
+            0 => break,
+            more => read += more,
+        }
+    }
+    Ok(read)
+}
+
+/// Names become parts of paths.
+fn is_plain(owner: &str) -> bool {
+    (1..=64).contains(&owner.len()) && owner.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+fn owner_of(path: &Path) -> Option<&str> {
+    path.file_name()?.to_str()?.split('.').next()
+}
+
+/// The head as bytes, its own checksum at the end.
+fn encode_head(head: &Head, state: &[u8], model: u64) -> Vec<u8> {
+    let numbers =
+        [VERSION, model, head.tokens.len() as u64, head.replies.len() as u64, state.len() as u64, checksum(state)];
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
+    bytes.extend(head.tokens.iter().flat_map(|token| token.to_le_bytes()));
+    bytes.extend(head.replies.iter().flat_map(|&place| (place as u64).to_le_bytes()));
+    bytes.extend(checksum(&bytes).to_le_bytes());
+    bytes
+}
+
+/// What the head says of the state behind it.
+struct StateFacts {
+    bytes: usize,
+    checksum: u64,
+}
+
+/// Reads and checks a head against the file's length; the head is `None` when another model wrote it.
+fn read_head(file: &mut impl Read, length: u64, model: u64) -> io::Result<(Option<Head>, StateFacts)> {
+    let mut bytes = vec![0; HEAD_BYTES];
+    file.read_exact(&mut bytes)?;
+    let number = |index: usize| u64_at(&bytes, 8 + 8 * index);
+    let [version, written_by, n_tokens, n_replies, state_bytes, state_checksum] = std::array::from_fn(number);
+    if bytes[..8] != MAGIC || version != VERSION {
+        return Err(damaged("it is of another version"));
+    }
+    let lists = n_tokens.checked_mul(4).zip(n_replies.checked_mul(8)).and_then(|(a, b)| a.checked_add(b));
+    let expected = lists.and_then(|lists| (HEAD_BYTES as u64 + 8).checked_add(lists)?.checked_add(state_bytes));
+    if n_tokens > LONGEST || n_replies > n_tokens || expected != Some(length) {
+        return Err(damaged("its length is wrong"));
+    }
+    let lists = usize::try_from(lists.unwrap_or(0)).map_err(|_| damaged("it is too long"))?;
+    bytes.resize(HEAD_BYTES + lists, 0);
+    file.read_exact(&mut bytes[HEAD_BYTES..])?;
+    let mut own_checksum = [0; 8];
+    file.read_exact(&mut own_checksum)?;
+    if checksum(&bytes) != u64::from_le_bytes(own_checksum) {
+        return Err(damaged("its head is damaged"));
+    }
+    let facts = StateFacts {
+        bytes: usize::try_from(state_bytes).map_err(|_| damaged("it is too long"))?,
+        checksum: state_checksum,
+    };
+    if written_by != model {
+        return Ok((None, facts));
+    }
+    let (tokens, replies) = bytes[HEAD_BYTES..].split_at(lists - usize::try_from(n_replies).unwrap_or(0) * 8);
+    let tokens: Vec<Token> = tokens.as_chunks().0.iter().map(|&token| Token::from_le_bytes(token)).collect();
+    let replies = replies.as_chunks().0.iter().map(|&place| u64::from_le_bytes(place));
+    let replies: Vec<usize> = replies.filter_map(|place| usize::try_from(place).ok()).collect();
+    if replies.iter().any(|&place| place > tokens.len()) {
+        return Err(damaged("its head is wrong"));
+    }
+    Ok((Some(Head { tokens, replies }), facts))
+}
+
+fn read_whole(path: &Path, model: u64) -> io::Result<(Head, Vec<u8>)> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let (head, facts) = read_head(&mut file, length, model)?;
+    let head = head.ok_or_else(|| damaged("another model wrote it"))?;
+    let mut state = vec![0; facts.bytes];
+    file.read_exact(&mut state)?;
+    if checksum(&state) != facts.checksum {
+        return Err(damaged("its state is damaged"));
+    }
+    Ok((head, state))
+}
+
+fn checksum(bytes: &[u8]) -> u64 {
+    crc32fast::hash(bytes).into()
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> u64 {
+    bytes[at..].first_chunk().map_or(0, |&number| u64::from_le_bytes(number))
+}
+
+fn damaged(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+/// Writes beside the name and renames, so that nobody finds half a file.
+fn write_file(path: &Path, head: &[u8], state: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension(UNFINISHED_SUFFIX);
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let written = options.open(&unfinished).and_then(|mut file| {
+        file.write_all(head)?;
+        file.write_all(state)
+    });
+    written.and_then(|()| fs::rename(&unfinished, path)).inspect_err(|_| {
+        let _ = fs::remove_file(&unfinished);
+    })
+}
+
+fn create_folder(path: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head() -> Head {
+        Head { tokens: (0..100).collect(), replies: vec![10, 50] }
+    }
+
+    fn folder(path: &Path, max_bytes: u64) -> CacheFolder {
+        CacheFolder { path: path.to_owned(), max_bytes }
+    }
+
+    #[test]
+    fn what_was_written_is_read_again_by_the_same_model_only() {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut saved = SavedSequences::open(folder(temporary.path(), 1 << 20), 7).unwrap();
+        assert!(saved.wants(&head().tokens));
+        saved.write("a-b", head(), b"state");
+        assert!(!saved.wants(&head().tokens) && !saved.wants(&head().tokens[..80]));
+        let mut again = SavedSequences::open(folder(temporary.path(), 1 << 20), 7).unwrap();
+        assert_eq!(again.read(&Found { keep: 0, index: 0 }), Some((head(), b"state".to_vec())));
+        let other = SavedSequences::open(folder(temporary.path(), 1 << 20), 8).unwrap();
+        assert_eq!(other.files.len(), 1, "it counts, and stays");
+        assert!(other.files[0].head.is_none());
+        again.forget("a-b");
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn every_damage_is_noticed() {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut saved = SavedSequences::open(folder(temporary.path(), 1 << 20), 7).unwrap();
+        saved.write("a", head(), &[1; 300]);
+        let path = saved.files[0].path.clone();
+        let whole = fs::read(&path).unwrap();
+        for length in 0..whole.len() {
+            fs::write(&path, &whole[..length]).unwrap();
+            assert!(read_whole(&path, 7).is_err(), "cut to {length} bytes");
+        }
+        for at in 0..whole.len() {
+            let mut changed = whole.clone();
+            changed[at] ^= 0x10;
+            fs::write(&path, &changed).unwrap();
+            assert!(read_whole(&path, 7).is_err(), "byte {at} changed");
+        }
+        fs::write(&path, [whole.as_slice(), b"more"].concat()).unwrap();
+        assert!(saved.read(&Found { keep: 0, index: 0 }).is_none());
+        assert!(!path.exists(), "a damaged file goes");
+    }
+
+    #[test]
+    fn the_oldest_go_when_there_is_too_much() {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut saved = SavedSequences::open(folder(temporary.path(), 3000), 7).unwrap();
+        for owner in ["a", "b", "c", "d"] {
+            let tokens = (0..100).map(|token| token + i32::from(owner.as_bytes()[0])).collect();
+            saved.write(owner, Head { tokens, replies: Vec::new() }, &[0; 400]);
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        let left: Vec<_> = saved.files.iter().filter_map(|file| owner_of(&file.path)).collect();
+        assert_eq!(left, ["b", "c", "d"]);
+        saved.write("large", head(), &[0; 5000]);
+        assert_eq!(saved.files.len(), 3, "what never fits is not written, and nothing goes for it");
+    }
+
+    #[test]
+    fn an_owner_is_never_a_path() {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut saved = SavedSequences::open(folder(&temporary.path().join("kv"), 1 << 20), 7).unwrap();
+        for owner in ["../x", "", "a/b", "a.b", &"long".repeat(40)] {
+            saved.write(owner, head(), b"state");
+        }
+        assert!(saved.files.is_empty());
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 1);
+    }
+}

@@ -1,0 +1,163 @@
+//! A request while it is answered.
+
+use std::time::Instant;
+
+use engawa_engine_protocol::{EngineEvent, FinishReason, GenerateError, GenerateRequest, RequestId, Sampling, Timings};
+
+use crate::generation::{Generation, Written};
+use crate::llama::{Context, LlamaError, Model, Row, Token};
+use crate::outbox::Outbox;
+use crate::prompt::Prompt;
+
+/// A request with what has become of it.
+///
+/// All of its tokens, the prompt's and the reply's, have to be in its sequence; whatever is missing there is computed.
+/// So a sequence may be taken away at any time: the task goes on when it has one again.
+pub(crate) struct Task<'model> {
+    pub(crate) request: GenerateRequest,
+    arrived: Instant,
+    /// What the template made of the request, once it was its turn.
+    pub(crate) prompt: Option<Prompt>,
+    /// The prompt's tokens, then the reply's.
+    pub(crate) tokens: Vec<Token>,
+    /// Its place among the context's sequences, while it has one.
+    pub(crate) sequence: Option<usize>,
+    /// The cache had no room for it: it waits until another task has ended.
+    pub(crate) waits_for_room: bool,
+    generation: Option<Generation<'model>>,
+    timings: Timings,
+}
+
+/// What a step came to.
+pub(crate) enum Step {
+    /// There is more to write.
+    GoesOn,
+    /// The reply is whole.
+    Ends(FinishReason),
+    /// It can't go on.
+    Fails(GenerateError),
+}
+
+impl From<LlamaError> for Step {
+    fn from(error: LlamaError) -> Self {
+        Self::Fails(GenerateError::Sampling { reason: error.0 })
+    }
+}
+
+impl<'model> Task<'model> {
+    pub(crate) fn new(request: GenerateRequest) -> Self {
+        Self {
+            request,
+            arrived: Instant::now(),
+            prompt: None,
+            tokens: Vec::new(),
+            sequence: None,
+            waits_for_room: false,
+            generation: None,
+            timings: Timings::default(),
+        }
+    }
+
+    pub(crate) fn id(&self) -> RequestId {
+        self.request.id
+    }
+
+    /// Whether its reply has begun.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.generation.is_some()
+    }
+
+    /// Notes how much of the prompt was in the cache.
+    pub(crate) fn note_reused(&mut self, reused: usize) {
+        if self.generation.is_some() {
+            return;
+        }
+        let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        self.timings.prompt_tokens = count(self.tokens.len());
+        self.timings.reused_tokens = count(reused);
+        self.timings.processed_tokens = count(self.tokens.len() - reused);
+    }
+
+    /// Takes over other settings.
+    pub(crate) fn update_sampling(&mut self, n_ctx: u32, sampling: Sampling, outbox: &mut Outbox) -> Step {
+        self.request.sampling = sampling;
+        if let Some(generation) = &mut self.generation {
+            match generation.update(n_ctx, sampling, &self.tokens) {
+                Ok(event) => outbox.send(&event),
+                Err(error) => return Step::Fails(error),
+            }
+        }
+        Step::GoesOn
+    }
+
+    /// All tokens are in the cache and `row` is behind the last: chooses the next one.
+    pub(crate) fn write(&mut self, model: &'model Model, context: &Context<'_>, row: Row, outbox: &mut Outbox) -> Step {
+        let generation = match self.generation.take() {
+            Some(generation) => generation,
+            None => match self.begin(model, context.size()) {
+                Ok(generation) => generation,
+                Err(error) => return Step::Fails(error),
+            },
+        };
+        let generation = self.generation.insert(generation);
+        if generation.is_at_limit() {
+            return self.end(FinishReason::MaxTokens, outbox);
+        }
+        let (written, event) = match generation.next(context, row) {
+            Ok(next) => next,
+            Err(error) => return error.into(),
+        };
+        if let Some(event) = event {
+            outbox.send(&event);
+        }
+        match written {
+            Written::Token(token) => self.tokens.push(token),
+            Written::End => return self.end_turn(outbox),
+            Written::StopText => return Step::Ends(FinishReason::StopText),
+        }
+        if self.generation.as_ref().is_some_and(Generation::is_at_limit) {
+            return self.end(FinishReason::MaxTokens, outbox);
+        }
+        if self.tokens.len() > context.size() as usize {
+            return self.end(FinishReason::ContextFull, outbox);
+        }
+        Step::GoesOn
+    }
+
+    fn begin(&self, model: &'model Model, n_ctx: u32) -> Result<Generation<'model>, GenerateError> {
+        let Some(prompt) = &self.prompt else { return Err(GenerateError::Sampling { reason: "no prompt".into() }) };
+        let GenerateRequest { id, sampling, ref stop, .. } = self.request;
+        Generation::new(id, model, n_ctx, prompt, sampling, stop.clone(), &self.tokens, self.timings, self.arrived)
+    }
+
+    /// Ends the reply where it is: what was held back of its text comes out.
+    pub(crate) fn end(&mut self, reason: FinishReason, outbox: &mut Outbox) -> Step {
+        match self.generation.as_mut().map(Generation::finish).transpose() {
+            Ok(event) => {
+                if let Some(event) = event.flatten() {
+                    outbox.send(&event);
+                }
+                Step::Ends(reason)
+            }
+            Err(error) => error.into(),
+        }
+    }
+
+    /// The model ended its turn; it may have called tools in it.
+    fn end_turn(&mut self, outbox: &mut Outbox) -> Step {
+        let calls = match self.generation.as_ref().map(Generation::tool_calls).transpose() {
+            Ok(calls) => calls.unwrap_or_default(),
+            Err(error) => return error.into(),
+        };
+        if calls.is_empty() {
+            return Step::Ends(FinishReason::EndOfTurn);
+        }
+        outbox.send(&EngineEvent::ToolsCalled { id: self.id(), calls });
+        Step::Ends(FinishReason::ToolCalls)
+    }
+
+    /// What the reply cost so far.
+    pub(crate) fn timings(&self) -> Timings {
+        self.generation.as_ref().map_or(self.timings, |generation| generation.timings)
+    }
+}

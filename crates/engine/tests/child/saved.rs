@@ -1,0 +1,170 @@
+//! Conversations on disk: after the engine's end, and after others took their place in the KV cache.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use engawa_engine_client::protocol::{CacheFolder, GenerateRequest, LoadRequest, LoadSettings, PromptMessage};
+use engawa_engine_client::{Engine, LoadEvent};
+use engawa_testkit::{RandomModel, ScriptedModel};
+use tempfile::TempDir;
+
+use crate::support::{Finished, ModelFile, assistant, finish, patiently, request, settings, start, user};
+
+fn cache(folder: &Path) -> CacheFolder {
+    CacheFolder { path: folder.join("kv"), max_bytes: 64 << 20 }
+}
+
+async fn start_with(file: &ModelFile, cache: CacheFolder, settings: LoadSettings) -> Arc<Engine> {
+    let engine = start().await;
+    let mut events = engine.load(LoadRequest { path: file.path.clone(), settings, cache: Some(cache) });
+    loop {
+        match patiently(events.recv()).await.unwrap() {
+            LoadEvent::Progress(_) => {}
+            LoadEvent::Loaded(_) => return engine,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+async fn say(engine: &Arc<Engine>, owner: &str, messages: &[PromptMessage]) -> Finished {
+    let mut asked = GenerateRequest { owner: Some(owner.into()), ..request(messages) };
+    asked.sampling.temperature = 0.0;
+    asked.sampling.max_tokens = Some(24);
+    finish(engine.generate(asked)).await
+}
+
+/// A message of some hundred tokens.
+fn long(text: &str) -> PromptMessage {
+    user(&format!("{text} ").repeat(90))
+}
+
+fn files(folder: &TempDir) -> Vec<std::path::PathBuf> {
+    fs::read_dir(folder.path().join("kv")).unwrap().map(|entry| entry.unwrap().path()).collect()
+}
+
+#[tokio::test]
+async fn a_conversation_goes_on_after_the_engine_was_started_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = ModelFile::new(|path| RandomModel::new().write(path).unwrap());
+    let engine = start_with(&file, cache(folder.path()), settings()).await;
+    let first = say(&engine, "a-1", &[long("the weather")]).await;
+    patiently(engine.stop()).await;
+    assert_eq!(files(&folder).len(), 1);
+
+    let messages = [long("the weather"), assistant(&first.content), user("and then?")];
+    let engine = start_with(&file, cache(folder.path()), settings()).await;
+    let second = say(&engine, "a-1", &messages).await;
+    assert!(second.timings.reused_tokens >= first.timings.prompt_tokens, "{:?}", second.timings);
+    patiently(engine.stop()).await;
+    let fresh = tempfile::tempdir().unwrap();
+    let engine = start_with(&file, cache(fresh.path()), settings()).await;
+    let cold = say(&engine, "a-1", &messages).await;
+    assert_eq!(cold.timings.reused_tokens, 0);
+    assert_eq!(second.content, cold.content);
+}
+
+#[tokio::test]
+async fn more_conversations_than_fit_are_all_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = ModelFile::scripted(&ScriptedModel::new("yes"));
+    let settings = LoadSettings { n_ctx: 512, ..settings() };
+    let engine = start_with(&file, cache(folder.path()), settings).await;
+    let names: Vec<_> = (0..12).map(|number| format!("c-{number}")).collect();
+    let mut lengths = Vec::new();
+    for name in &names {
+        let timings = say(&engine, name, &[long(name)]).await.timings;
+        assert!(timings.prompt_tokens > 200, "{timings:?}");
+        lengths.push(timings.prompt_tokens + timings.generated_tokens);
+    }
+    for (name, length) in names.iter().zip(lengths) {
+        let reply = say(&engine, name, &[long(name), assistant("yes"), user("again")]).await;
+        assert_eq!((reply.content.as_str(), reply.timings.reused_tokens), ("yes", length), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_forgotten_is_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = ModelFile::scripted(&ScriptedModel::new("yes"));
+    let engine = start_with(&file, cache(folder.path()), settings()).await;
+    say(&engine, "stays", &[long("one")]).await;
+    say(&engine, "goes", &[long("two")]).await;
+    engine.forget("goes".into());
+    let again = say(&engine, "other", &[long("two")]).await;
+    assert!(again.timings.reused_tokens < 16, "{:?}", again.timings);
+    engine.forget("other".into());
+    patiently(engine.stop()).await;
+    let names: Vec<_> = files(&folder);
+    assert!(
+        matches!(names.as_slice(), [one] if one.file_name().unwrap().to_string_lossy().starts_with("stays.")),
+        "{names:?}"
+    );
+    let engine = start_with(&file, cache(folder.path()), settings()).await;
+    engine.forget("stays".into());
+    say(&engine, "new", &[user("short")]).await;
+    assert!(files(&folder).is_empty());
+}
+
+#[tokio::test]
+async fn nothing_is_kept_of_requests_without_an_owner() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = ModelFile::scripted(&ScriptedModel::new("yes"));
+    let engine = start_with(&file, cache(folder.path()), settings()).await;
+    finish(engine.generate(request(&[long("one")]))).await;
+    patiently(engine.stop()).await;
+    assert!(files(&folder).is_empty());
+}
+
+#[tokio::test]
+async fn damaged_files_and_those_of_another_model_are_never_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = ModelFile::scripted(&ScriptedModel::new("yes"));
+    let messages = [long("one"), assistant("yes"), user("again")];
+    let engine = start_with(&file, cache(folder.path()), settings()).await;
+    say(&engine, "a", &messages[..1]).await;
+    patiently(engine.stop()).await;
+    let [path] = &files(&folder)[..] else { panic!() };
+    let whole = fs::read(path).unwrap();
+
+    let other = ModelFile::scripted(&ScriptedModel::new("no"));
+    let engine = start_with(&other, cache(folder.path()), settings()).await;
+    let reply = say(&engine, "b", &messages[..1]).await;
+    assert_eq!((reply.content.as_str(), reply.timings.reused_tokens), ("no", 0));
+    engine.forget("b".into());
+    patiently(engine.stop()).await;
+    assert!(path.exists(), "it is the other model's still");
+
+    let mut flipped = whole.clone();
+    flipped[whole.len() - 100] ^= 1;
+    for damaged in
+        [&whole[..whole.len() / 2], &whole[..20], &[], &flipped, b"engawakv and then nothing that makes sense"]
+    {
+        fs::write(path, damaged).unwrap();
+        let engine = start_with(&file, cache(folder.path()), settings()).await;
+        let reply = say(&engine, "a", &messages).await;
+        assert_eq!((reply.content.as_str(), reply.timings.reused_tokens), ("yes", 0), "{} bytes", damaged.len());
+        engine.forget("a".into());
+        patiently(engine.stop()).await;
+        assert!(!path.exists());
+    }
+}
+
+#[tokio::test]
+async fn a_folder_that_can_not_be_used_keeps_nobody_from_answering() {
+    let folder = tempfile::tempdir().unwrap();
+    let in_the_way = folder.path().join("file");
+    fs::write(&in_the_way, "").unwrap();
+    let file = ModelFile::scripted(&ScriptedModel::new("yes"));
+    for cache in [
+        CacheFolder { path: in_the_way.join("kv"), max_bytes: 1 << 20 },
+        CacheFolder { path: in_the_way.clone(), max_bytes: 1 << 20 },
+        CacheFolder { path: folder.path().join("full"), max_bytes: 10 },
+    ] {
+        let engine = start_with(&file, cache, settings()).await;
+        assert_eq!(say(&engine, "a", &[long("one")]).await.content, "yes");
+        let exit = engine.exit_watch();
+        patiently(engine.stop()).await;
+        assert!(patiently(exit.wait()).await.last_lines.iter().all(|line| !line.contains("panicked")));
+    }
+}
