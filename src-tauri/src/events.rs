@@ -111,6 +111,7 @@ impl Translator {
                     batch.pop();
                 }
                 batch.push(Event::ModelState { model: (&state).into() });
+                batch.extend(adjusted(&state));
             }
             ChatEvent::SavingFailed { reason, disk_full } => {
                 let code = if disk_full { "disk_full" } else { "store_failed" };
@@ -119,6 +120,16 @@ impl Translator {
             }
         }
     }
+}
+
+/// What to tell of a model that was not loaded as it was asked for.
+fn adjusted(state: &ModelState) -> Option<Event> {
+    let ModelState::Ready(model) = state else { return None };
+    model.asked?;
+    let news = UiError::new("load_adjusted", "The model was loaded with safer settings.")
+        .with_value("context", model.info.n_ctx)
+        .with_value("layers", model.info.n_gpu_layer);
+    Some(Event::Notice { notice: Notice::info("load-adjusted", news) })
 }
 
 fn reply_text(
@@ -145,6 +156,7 @@ fn remember(settings: &SettingsFile, state: &ModelState) {
     match state {
         ModelState::Ready(model) => {
             tracing::info!(architecture = model.info.architecture, n_ctx = model.info.n_ctx, "a model is ready");
+            settings.set_load_settings(&model.path, model.settings);
             settings.set_last_model(Some(&LastModel {
                 path: model.path.clone(),
                 settings: model.settings,

@@ -17,6 +17,9 @@ use crate::wire::Settings;
 /// A settings file larger than this is not ours, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
+/// Of so many models it is remembered how they were loaded.
+const KNOWN_MODELS: usize = 100;
+
 /// The settings, in memory and on disk.
 pub(crate) struct SettingsFile {
     store: Arc<Store<Wry>>,
@@ -45,6 +48,13 @@ pub(crate) struct LastModel {
     pub(crate) settings: LoadSettings,
     /// Whether it was ready when it was last loaded: one that ended its engine is not loaded by itself again.
     pub(crate) worked: bool,
+}
+
+/// How a model was loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct KnownModel {
+    path: PathBuf,
+    settings: LoadSettings,
 }
 
 impl SettingsFile {
@@ -87,6 +97,23 @@ impl SettingsFile {
             && let Err(error) = self.set("last_model", &model)
         {
             tracing::warn!(%error, "the last model could not be stored");
+        }
+    }
+
+    /// How a model was loaded when that last worked.
+    pub(crate) fn load_settings(&self, path: &Path) -> Option<LoadSettings> {
+        let known: Vec<KnownModel> = self.get("models")?;
+        known.into_iter().find(|model| model.path == path).map(|model| model.settings)
+    }
+
+    /// Keeps how a model was loaded; of many models, those that were loaded last.
+    pub(crate) fn set_load_settings(&self, path: &Path, settings: LoadSettings) {
+        let mut known: Vec<KnownModel> = self.get("models").unwrap_or_default();
+        known.retain(|model| model.path != path);
+        known.insert(0, KnownModel { path: path.to_owned(), settings });
+        known.truncate(KNOWN_MODELS);
+        if let Err(error) = self.set("models", &known) {
+            tracing::warn!(%error, "the settings of a model could not be stored");
         }
     }
 

@@ -51,6 +51,7 @@ const remedies = {
   gguf_damaged: "model-pick",
   unknown_architecture: "model-pick",
   not_enough_memory: "model-configure",
+  load_adjusted: "model-configure",
   context_too_small: "model-configure",
   load_cancelled: "model-load-again",
   load_failed: "model-load-again",

@@ -12,7 +12,7 @@ export function modelCommands(context) {
       state.loadCard = null;
       state.unsent = state.unsent && { ...state.unsent, text: "" };
       state.loadSettings.set(path, settings);
-      state.notices = state.notices.filter((notice) => notice.kind === "info");
+      state.notices = state.notices.filter((notice) => notice.kind === "info" && notice.id !== "load-adjusted");
     });
     store.flush();
     context.focusComposer();
@@ -34,9 +34,9 @@ export function modelCommands(context) {
 
     async "model-configure"({ path }) {
       const card = await backend.inspectModel(path);
-      const settings =
-        store.state.loadSettings.get(path) ??
-        (store.state.model.state === "ready" ? store.state.model.model.settings : card.settings);
+      const { model } = store.state;
+      const loaded = model.state === "ready" && model.model.path === path ? model.model.settings : null;
+      const settings = loaded ?? store.state.loadSettings.get(path) ?? card.settings;
       store.change((state) => (state.loadCard = { ...card, settings }));
     },
 

@@ -146,6 +146,7 @@ export interface LoadSettings {
   flashAttention: "auto" | "on" | "off";
   useMmap: boolean;
   useMlock: boolean;
+  promptLookup: boolean;
 }
 
 export interface LoadedModel {

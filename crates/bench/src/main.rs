@@ -1,6 +1,6 @@
 //! Measures what Engawa promises of its speed, as ratios within one run; `cargo xtask bench` builds and starts it.
 //!
-//! `engawa-bench [decode] [first-token] [chats] [window]`: all without a name. Figures go to standard output as a table;
+//! `engawa-bench [decode] [first-token] [chats] [lookup] [window]`: all without a name. Figures go to standard output as a table;
 //! `docs/benchmarks.md` keeps them with their machine.
 //!
 //! `engawa-bench replies MODEL` measures nothing: it answers prompts for the evaluation of a model.
@@ -11,6 +11,7 @@ mod bare_loop;
 mod chats;
 mod decode;
 mod first_token;
+mod lookup;
 mod replies;
 mod report;
 mod whole_path;
@@ -45,6 +46,9 @@ fn main() -> anyhow::Result<()> {
         if wants("chats") {
             runtime.block_on(chats::measure(&model, folder.path()))?;
         }
+    }
+    if wants("lookup") {
+        runtime.block_on(lookup::measure(folder.path()))?;
     }
     if wants("window") {
         window::measure(folder.path())?;

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use engawa_engine_client::protocol::{
-    ContinueFinal, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, RequestId, Sampling, ToolCall,
+    ContinueFinal, Decoding, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, RequestId, Sampling, ToolCall,
     ToolDefinition,
 };
 use engawa_engine_client::{Engine, EngineProgram, LoadEvent, ReplyEvent};
@@ -68,6 +68,7 @@ async fn answer(engine: &Arc<Engine>, question: Question) -> anyhow::Result<serd
         tools,
         continue_final: ContinueFinal::NewTurn,
         sampling,
+        decoding: Decoding::default(),
         stop: Vec::new(),
     });
     let (mut thought, mut text) = (String::new(), String::new());
@@ -79,7 +80,7 @@ async fn answer(engine: &Arc<Engine>, question: Question) -> anyhow::Result<serd
                 text.push_str(&content);
             }
             ReplyEvent::ToolsCalled { calls } => called = calls,
-            ReplyEvent::PromptProgress { .. } | ReplyEvent::SamplingApplied { .. } => {}
+            ReplyEvent::PromptProgress { .. } | ReplyEvent::SamplingApplied { .. } | ReplyEvent::TokenChosen(_) => {}
             ReplyEvent::Finished { reason, timings } => {
                 return Ok(json!({
                     "content": text, "reasoning": thought, "tool_calls": called, "finish": reason,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use engawa_chat::{
     BranchedMessage, Chat, ChatConfig, ChatEvent, ConversationId, EngineProgram, LoadSettings, ModelState,
-    SamplingName, Timings,
+    SamplingName, Speculation, Timings,
 };
 use engawa_markup::{Breaks, StreamRenderer};
 use tokio::sync::broadcast::Receiver;
@@ -49,7 +49,13 @@ impl WholePath {
 
     /// Loads a model with the settings of the comparison.
     pub(crate) async fn load(&mut self, path: &Path) -> anyhow::Result<()> {
-        let settings = LoadSettings { n_ctx: CONTEXT, n_batch: BATCH, n_threads: THREADS, ..LoadSettings::default() };
+        self.load_with(path, LoadSettings::default().speculation).await
+    }
+
+    /// As [`Self::load`], with or without drafts.
+    pub(crate) async fn load_with(&mut self, path: &Path, speculation: Speculation) -> anyhow::Result<()> {
+        let settings =
+            LoadSettings { n_ctx: CONTEXT, n_batch: BATCH, n_threads: THREADS, speculation, ..LoadSettings::default() };
         self.chat.load_model(path, settings).await?;
         loop {
             match self.chat.model() {
@@ -66,6 +72,13 @@ impl WholePath {
         let id = self.chat.create_conversation(None)?.conversation.id;
         self.chat.set_sampling(id, SamplingName::MaxTokens, Some(f64::from(reply_tokens)))?;
         Ok(id)
+    }
+
+    /// Lets a conversation's replies be the most probable ones.
+    pub(crate) fn greedy(&self, id: ConversationId) -> anyhow::Result<()> {
+        self.chat.set_sampling(id, SamplingName::Temperature, Some(0.0))?;
+        self.chat.set_sampling(id, SamplingName::RepeatPenalty, Some(1.0))?;
+        Ok(())
     }
 
     /// Begins a reply and watches it, rendering as the window does.

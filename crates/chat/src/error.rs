@@ -108,9 +108,10 @@ impl From<GenerateError> for ReplyError {
             }
             GenerateError::TemplateRefused { reason } => Self::TemplateRefused { reason },
             GenerateError::NoModel => Self::ModelUnavailable { reason: error.to_string() },
-            GenerateError::Tokenize { .. } | GenerateError::Sampling { .. } | GenerateError::Decode { .. } => {
-                Self::GenerationFailed { reason: error.to_string() }
-            }
+            GenerateError::Tokenize { .. }
+            | GenerateError::Sampling { .. }
+            | GenerateError::Constraint { .. }
+            | GenerateError::Decode { .. } => Self::GenerationFailed { reason: error.to_string() },
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The model that answers: opened, watched, opened again after a crash.
 
+mod fallback;
 mod state;
 mod supervisor;
 

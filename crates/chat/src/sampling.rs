@@ -237,6 +237,7 @@ impl SamplingView {
             repeat_last_n: integer(SamplingName::RepeatLastN),
             seed: value(SamplingName::Seed).map(|seed| seed as u32),
             max_tokens: value(SamplingName::MaxTokens).map(|tokens| tokens as u32),
+            ..Sampling::default()
         }
     }
 

@@ -18,8 +18,6 @@ use crate::{ExitCause, ExitReport, Reply, ReplyControl};
 const GREETING_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long an engine may take to end by itself: it saves conversations for up to three seconds.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Events that may wait for a slow receiver before the engine is made to wait.
-const EVENT_QUEUE: usize = 256;
 
 /// A running engine. Dropping it stops it.
 pub struct Engine {
@@ -122,13 +120,13 @@ impl Engine {
     }
 
     /// Loads the engine's one model. The last event is anything but [`LoadEvent::Progress`].
-    pub fn load(&self, request: LoadRequest) -> mpsc::Receiver<LoadEvent> {
-        let (sender, events) = mpsc::channel(EVENT_QUEUE);
+    pub fn load(&self, request: LoadRequest) -> mpsc::UnboundedReceiver<LoadEvent> {
+        let (sender, events) = mpsc::unbounded_channel();
         self.routes.expect_load(sender.clone());
         // An engine that ended before that told nobody here; one that ends from now on does.
         if let Some(report) = self.exit_report() {
             self.routes.forget_load();
-            let _ = sender.try_send(LoadEvent::Lost(report));
+            let _ = sender.send(LoadEvent::Lost(report));
         }
         self.send(EngineRequest::LoadModel(request));
         events
@@ -163,13 +161,13 @@ impl Engine {
     pub fn generate(self: &Arc<Self>, mut request: GenerateRequest) -> Reply {
         let id = self.new_id();
         request.id = id;
-        let (sender, events) = mpsc::channel(EVENT_QUEUE);
+        let (sender, events) = mpsc::unbounded_channel();
         self.routes.expect_reply(id, sender.clone());
         if let Some(report) = self.exit_report() {
             self.routes.forget_reply(id);
-            let _ = sender.try_send(crate::ReplyEvent::Lost(report));
+            let _ = sender.send(crate::ReplyEvent::Lost(report));
         }
-        self.send(EngineRequest::Generate(request));
+        self.send(EngineRequest::Generate(Box::new(request)));
         Reply { events, control: ReplyControl::new(Arc::clone(self), id) }
     }
 

@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use engawa_engine_protocol::{EngineRequest, FinishReason, GenerateError, RequestId, Sampling, Timings, ToolCall};
+use engawa_engine_protocol::{
+    EngineRequest, FinishReason, GenerateError, RequestId, Sampling, Timings, TokenLogprob, ToolCall,
+};
 use tokio::sync::mpsc;
 
 use crate::{Engine, ExitReport};
 
 /// A reply that is being written. Dropping it cancels it.
 pub struct Reply {
-    /// What happens, in order. The last one is `Finished`, `Failed` or `Lost`.
-    pub events: mpsc::Receiver<ReplyEvent>,
+    /// What happens, in order. The last one is `Finished`, `Failed` or `Lost`. Whoever reads slowly makes nobody wait: there
+    /// is room for all that a context can hold.
+    pub events: mpsc::UnboundedReceiver<ReplyEvent>,
     /// Steers it; can be kept apart from the events.
     pub control: ReplyControl,
 }
@@ -25,6 +28,8 @@ pub enum ReplyEvent {
         /// Tokens of the prompt.
         total: u32,
     },
+    /// A token was chosen; only where [`protocol::Decoding::logprobs`](crate::protocol::Decoding::logprobs) asks for it.
+    TokenChosen(TokenLogprob),
     /// Text was written: whole characters.
     Text {
         /// Thinking, to append.

@@ -21,8 +21,8 @@ pub(crate) struct Routes {
 struct State {
     hello: Option<oneshot::Sender<u32>>,
     devices: Vec<oneshot::Sender<Vec<DeviceInfo>>>,
-    load: Option<mpsc::Sender<LoadEvent>>,
-    replies: HashMap<RequestId, mpsc::Sender<ReplyEvent>>,
+    load: Option<mpsc::UnboundedSender<LoadEvent>>,
+    replies: HashMap<RequestId, mpsc::UnboundedSender<ReplyEvent>>,
     counts: HashMap<RequestId, oneshot::Sender<Result<PromptCount, GenerateError>>>,
     /// Why we ended it, where we did.
     blame: Option<ExitCause>,
@@ -46,11 +46,11 @@ impl Routes {
         self.lock().devices.push(answer);
     }
 
-    pub(crate) fn expect_load(&self, events: mpsc::Sender<LoadEvent>) {
+    pub(crate) fn expect_load(&self, events: mpsc::UnboundedSender<LoadEvent>) {
         self.lock().load = Some(events);
     }
 
-    pub(crate) fn expect_reply(&self, id: RequestId, events: mpsc::Sender<ReplyEvent>) {
+    pub(crate) fn expect_reply(&self, id: RequestId, events: mpsc::UnboundedSender<ReplyEvent>) {
         self.lock().replies.insert(id, events);
     }
 
@@ -77,7 +77,7 @@ impl Routes {
         self.lock().blame.get_or_insert(cause);
     }
 
-    /// Passes an event on; called by the thread that reads the pipe, which waits here for a slow receiver.
+    /// Passes an event on; called by the thread that reads the pipe, which waits here for nobody.
     pub(crate) fn dispatch(&self, event: EngineEvent) {
         match event {
             EngineEvent::Hello { version } => {
@@ -101,6 +101,7 @@ impl Routes {
             EngineEvent::PromptProgress { id, processed, total } => {
                 self.send_reply(id, ReplyEvent::PromptProgress { processed, total });
             }
+            EngineEvent::TokenChosen { id, token } => self.send_reply(id, ReplyEvent::TokenChosen(token)),
             EngineEvent::Text { id, reasoning, content, generated } => {
                 self.send_reply(id, ReplyEvent::Text { reasoning, content, generated });
             }
@@ -135,28 +136,28 @@ impl Routes {
     fn send_load(&self, event: LoadEvent) {
         let events = self.lock().load.clone();
         if let Some(events) = events {
-            let _ = events.blocking_send(event);
+            let _ = events.send(event);
         }
     }
 
     fn end_load(&self, event: LoadEvent) {
         let events = self.lock().load.take();
         if let Some(events) = events {
-            let _ = events.blocking_send(event);
+            let _ = events.send(event);
         }
     }
 
     fn send_reply(&self, id: RequestId, event: ReplyEvent) {
         let events = self.lock().replies.get(&id).cloned();
         if let Some(events) = events {
-            let _ = events.blocking_send(event);
+            let _ = events.send(event);
         }
     }
 
     fn end_reply(&self, id: RequestId, event: ReplyEvent) {
         let events = self.lock().replies.remove(&id);
         if let Some(events) = events {
-            let _ = events.blocking_send(event);
+            let _ = events.send(event);
         }
     }
 
@@ -170,10 +171,10 @@ impl Routes {
         // Who registered between the two is told as well.
         let late = std::mem::take(&mut *self.lock());
         for load in state.load.into_iter().chain(late.load) {
-            let _ = load.blocking_send(LoadEvent::Lost(report.clone()));
+            let _ = load.send(LoadEvent::Lost(report.clone()));
         }
         for (_, reply) in state.replies.into_iter().chain(late.replies) {
-            let _ = reply.blocking_send(ReplyEvent::Lost(report.clone()));
+            let _ = reply.send(ReplyEvent::Lost(report.clone()));
         }
     }
 }

@@ -92,6 +92,12 @@ pub enum GenerateError {
         /// What llama.cpp said.
         reason: String,
     },
+    /// The reply can't be held to the form that was asked for.
+    #[error("the grammar or schema can't be used: {reason}")]
+    Constraint {
+        /// Why.
+        reason: String,
+    },
     /// llama.cpp failed to compute a batch.
     #[error("the model could not compute the next token (code {status})")]
     Decode {

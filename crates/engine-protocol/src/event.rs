@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FinishReason, GenerateError, LoadError, ModelInfo, PromptCount, RequestId, Timings, ToolCall};
+use crate::{
+    FinishReason, GenerateError, LoadError, ModelInfo, PromptCount, RequestId, Timings, TokenLogprob, ToolCall,
+};
 
 /// What an engine tells the app. Past tense.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -42,6 +44,13 @@ pub enum EngineEvent {
         processed: u32,
         /// Tokens of the prompt.
         total: u32,
+    },
+    /// A token was chosen; its text comes with the next [`Self::Text`], unless it is held back or a mark.
+    TokenChosen {
+        /// The request.
+        id: RequestId,
+        /// The token, if [`crate::Decoding::logprobs`] asks for it.
+        token: TokenLogprob,
     },
     /// Text was written: whole characters, never half of one.
     Text {

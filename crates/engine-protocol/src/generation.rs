@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Sampling;
+use crate::{Decoding, Sampling};
 
 /// Names one request on one engine; never reused while the engine lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -27,6 +27,9 @@ pub struct GenerateRequest {
     pub continue_final: ContinueFinal,
     /// Settings at its start; [`crate::EngineRequest::UpdateSampling`] changes them later.
     pub sampling: Sampling,
+    /// How tokens are chosen beyond that.
+    #[serde(default)]
+    pub decoding: Decoding,
     /// Texts that end the reply and are not part of it.
     pub stop: Vec<String>,
 }
@@ -152,6 +155,12 @@ pub struct Timings {
     pub first_token_us: u64,
     /// From the first token to the last.
     pub generation_us: u64,
+    /// Tokens that were drafted ([`crate::Speculation`]).
+    #[serde(default)]
+    pub drafted_tokens: u32,
+    /// Of them, those that were right.
+    #[serde(default)]
+    pub accepted_tokens: u32,
 }
 
 impl Timings {

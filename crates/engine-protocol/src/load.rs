@@ -47,6 +47,8 @@ pub struct LoadSettings {
     pub use_mmap: bool,
     /// Keep the weights from being swapped out.
     pub use_mlock: bool,
+    /// Whether replies are drafted.
+    pub speculation: Speculation,
 }
 
 impl Default for LoadSettings {
@@ -61,6 +63,7 @@ impl Default for LoadSettings {
             flash_attention: FlashAttention::Auto,
             use_mmap: true,
             use_mlock: false,
+            speculation: Speculation::PromptLookup,
         }
     }
 }
@@ -87,6 +90,16 @@ pub enum FlashAttention {
     On,
     /// Never.
     Off,
+}
+
+/// Whether several tokens are written at once, where they can be drafted. Replies stay the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Speculation {
+    /// Each token is written by itself.
+    Off,
+    /// Drafts are what followed the last tokens earlier in the conversation; used while that is faster.
+    PromptLookup,
 }
 
 /// A loaded model.

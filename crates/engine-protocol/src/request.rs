@@ -27,7 +27,7 @@ pub enum EngineRequest {
         messages: Vec<PromptMessage>,
     },
     /// Answered by `PromptProgress` and `Text`, then `Finished` or `RequestFailed`.
-    Generate(GenerateRequest),
+    Generate(Box<GenerateRequest>),
     /// Takes effect with the reply's next token; answered by `SamplingApplied`. Unknown ids are ignored.
     UpdateSampling {
         /// The running request.

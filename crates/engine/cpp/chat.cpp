@@ -1,6 +1,7 @@
 #include "chat.h"
 
 #include "guard.h"
+#include "json-schema-to-grammar.h"
 #include "json.h"
 #include "log.h"
 #include "shim.h"
@@ -43,6 +44,23 @@ bool engawa_templates_from_file(const engawa_templates * templates) {
     return common_chat_templates_was_explicit(templates->templates.get());
 }
 
+static common_json describe_grammar(common_grammar_type type, const std::string & text, const common_chat_params & applied) {
+    common_json grammar          = common_json::object();
+    grammar["type"]              = static_cast<int>(type);
+    grammar["text"]              = text;
+    grammar["lazy"]              = applied.grammar_lazy;
+    grammar["generation_prompt"] = applied.generation_prompt;
+    grammar["triggers"]          = common_json::array();
+    for (const common_grammar_trigger & trigger : applied.grammar_triggers) {
+        common_json one = common_json::object();
+        one["type"]     = static_cast<int>(trigger.type);
+        one["value"]    = trigger.value;
+        one["token"]    = trigger.token;
+        grammar["triggers"].push_back(one);
+    }
+    return grammar;
+}
+
 char * engawa_templates_apply(const engawa_templates * templates, const char * request, char ** error) {
     return engawa_guard<char *>(error, nullptr, [&] {
         const common_json            parsed = common_json::parse(request);
@@ -52,6 +70,7 @@ char * engawa_templates_apply(const engawa_templates * templates, const char * r
         if (parsed.contains("tools")) {
             inputs.tools = common_chat_tools_parse_oaicompat(parsed.at("tools"));
         }
+        inputs.json_schema = parsed.value("json_schema", "");
         const common_chat_params applied = common_chat_templates_apply(templates->templates.get(), inputs);
 
         common_json result          = common_json::object();
@@ -63,9 +82,21 @@ char * engawa_templates_apply(const engawa_templates * templates, const char * r
         result["supports_thinking"] = applied.supports_thinking;
         result["preserved_tokens"]  = applied.preserved_tokens;
         result["additional_stops"]  = applied.additional_stops;
+        if (parsed.contains("grammar")) {
+            // Templates know nothing of it: it is the whole reply's.
+            result["grammar"] = describe_grammar(COMMON_GRAMMAR_TYPE_USER, parsed.at("grammar").get<std::string>(), {});
+        } else if (!inputs.json_schema.empty()) {
+            result["grammar"] = describe_grammar(COMMON_GRAMMAR_TYPE_OUTPUT_FORMAT, applied.grammar, applied);
+        }
         result["thinking_start"]    = applied.thinking_start_tag;
         result["thinking_end"]      = applied.thinking_end_tags.empty() ? std::string() : applied.thinking_end_tags.front();
         return engawa_copy(result.dump_safe());
+    });
+}
+
+char * engawa_schema_to_grammar(const char * schema, char ** error) {
+    return engawa_guard<char *>(error, nullptr, [&] {
+        return engawa_copy(json_schema_to_grammar(common_json::parse(schema), /* force_gbnf */ true));
     });
 }
 

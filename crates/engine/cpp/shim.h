@@ -29,9 +29,13 @@ struct engawa_templates * engawa_templates_new(const struct llama_model * model,
 void                      engawa_templates_free(struct engawa_templates * templates);
 // Whether the model's file has a template of its own.
 bool engawa_templates_from_file(const struct engawa_templates * templates);
-// `request`: {"messages": [...], "tools": [...]}; the tools may be absent. Returns what the template made of it, as JSON;
+// `request`: {"messages": [...], "tools": [...], "grammar": "...", "json_schema": "..."}; all but the messages may be
+// absent. Returns what the template made of it, as JSON;
 // the same text is the description that `engawa_parser_new` takes.
 char * engawa_templates_apply(const struct engawa_templates * templates, const char * request, char ** error);
+
+// A JSON schema as a grammar.
+char * engawa_schema_to_grammar(const char * schema, char ** error);
 
 // ---- the reply, parsed while it is written ----
 
@@ -55,13 +59,29 @@ struct engawa_sampling {
     float    frequency_penalty;
     float    presence_penalty;
     int32_t  repeat_last_n;
+    float    dynatemp_range;
+    float    dynatemp_exponent;
+    float    top_n_sigma;
+    float    xtc_probability;
+    float    xtc_threshold;
+    float    dry_multiplier;
+    float    dry_base;
+    int32_t  dry_allowed_length;
+    int32_t  dry_penalty_last_n;
+    int32_t  mirostat;
+    float    mirostat_tau;
+    float    mirostat_eta;
     uint32_t seed;
 };
 
-struct engawa_sampler * engawa_sampler_new(const struct llama_model * model, struct engawa_sampling sampling, char ** error);
+// `decoding`: {"samplers": ["top_k", ...], "dry_sequence_breakers": [...], "logit_bias": [{"token": 1, "bias": 2.0}, ...],
+// "grammar": {...}}; empty lists are llama.cpp's defaults, a null bias bans. "grammar" may be null, or is what
+// `engawa_templates_apply` gave under that name.
+struct engawa_sampler * engawa_sampler_new(const struct llama_model * model, struct engawa_sampling sampling,
+                                           const char * decoding, char ** error);
 void                    engawa_sampler_free(struct engawa_sampler * sampler);
-// Takes a token that is already in the context into account.
-void engawa_sampler_accept(struct engawa_sampler * sampler, llama_token token, char ** error);
+// Takes a token that is already in the context into account; the grammar, if any, only those of the reply.
+void engawa_sampler_accept(struct engawa_sampler * sampler, llama_token token, bool is_of_reply, char ** error);
 // Chooses a token from the logits of row `index` and accepts it.
 llama_token engawa_sampler_sample(struct engawa_sampler * sampler, struct llama_context * context, int32_t index, char ** error);
 

@@ -160,7 +160,7 @@ fn serve(request: &LoadRequest, requests: &Receiver<EngineRequest>, outbox: &mut
     };
     outbox.send(&EngineEvent::ModelLoaded(loaded.info.clone()));
     let saved = request.cache.clone().and_then(|folder| open_saved(folder, request));
-    Inference::new(&model, loaded, saved, requests, outbox, &SIGNALS).run();
+    Inference::new(&model, loaded, saved, request.settings.speculation, requests, outbox, &SIGNALS).run();
 }
 
 /// The sequences on disk; a folder that can't be used is no reason not to answer.

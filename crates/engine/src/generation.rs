@@ -1,19 +1,26 @@
 //! One reply while it is being written.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use engawa_engine_protocol::{EngineEvent, GenerateError, RequestId, Sampling, Timings, ToolCall};
+use engawa_engine_protocol::{
+    Decoding, EngineEvent, GenerateError, GenerateRequest, RequestId, Sampling, Timings, ToolCall,
+};
+use serde_json::Value;
 
 use crate::llama::{
-    AppliedTemplate, Context, LlamaError, Model, ReplyDelta, ReplyParser, Row, Sampler, Token, Vocabulary,
+    AppliedTemplate, Context, LlamaError, Model, ReplyDelta, ReplyParser, Row, Sampler, TextKind, Token, Vocabulary,
 };
-use crate::prompt::Prompt;
+use crate::logprobs::token_logprob;
+use crate::prompt::{Prompt, constraint_error};
 use crate::text_stream::TextStream;
+
+/// How long the choice of one token may take under a grammar: some have ever more ways to go on.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The state of a reply: how its tokens are chosen, and what became of them.
 pub(crate) struct Generation<'model> {
     id: RequestId,
-    model: &'model Model,
+    plan: SamplerPlan<'model>,
     sampler: Sampler<'model>,
     sampling: Sampling,
     seed: u32,
@@ -40,43 +47,42 @@ impl<'model> Generation<'model> {
     /// Begins a reply to a prompt whose tokens are in the context.
     ///
     /// # Errors
-    /// [`GenerateError::Sampling`] for settings that llama.cpp can't use.
-    #[expect(clippy::too_many_arguments, reason = "everything a reply is made of, once")]
+    /// As [`SamplerPlan::make`], and [`GenerateError::TemplateRefused`].
     pub(crate) fn new(
-        id: RequestId,
         model: &'model Model,
-        n_ctx: u32,
+        request: &GenerateRequest,
         prompt: &Prompt,
-        sampling: Sampling,
-        stops: Vec<String>,
+        n_ctx: u32,
         context_tokens: &[Token],
         timings: Timings,
         arrived: Instant,
     ) -> Result<Self, GenerateError> {
         let vocabulary = model.vocabulary();
+        let GenerateRequest { id, sampling, .. } = *request;
         let seed = sampling.seed.unwrap_or_else(random_seed);
-        let sampler = make_sampler(model, &sampling, n_ctx, seed, context_tokens)?;
+        let plan = SamplerPlan::new(model, request, prompt, n_ctx, context_tokens.len())?;
+        let sampler = plan.make(&sampling, seed, context_tokens)?;
         let Prompt { applied, written, .. } = prompt;
         let parser =
             make_parser(applied, written).map_err(|error| GenerateError::TemplateRefused { reason: error.0 })?;
         let preserved = applied.preserved_tokens.iter().filter_map(|text| single_token(vocabulary, text)).collect();
-        let stream = TextStream::new(stops.into_iter().chain(applied.additional_stops.iter().cloned()));
-        Ok(Self { id, model, sampler, sampling, seed, stream, parser, preserved, timings, arrived, first_token: None })
+        let stream = TextStream::new(request.stop.iter().chain(&applied.additional_stops).cloned());
+        let first_token = None;
+        Ok(Self { id, plan, sampler, sampling, seed, stream, parser, preserved, timings, arrived, first_token })
     }
 
     /// Goes on with other settings.
     ///
     /// # Errors
-    /// [`GenerateError::Sampling`]; the old settings stay then.
+    /// As [`SamplerPlan::make`]; the old settings stay then.
     pub(crate) fn update(
         &mut self,
-        n_ctx: u32,
         sampling: Sampling,
         context_tokens: &[Token],
     ) -> Result<EngineEvent, GenerateError> {
         // Not the first seed again: the new sampler would draw the numbers that the old one already used.
         let seed = sampling.seed.unwrap_or(self.seed).wrapping_add(self.timings.generated_tokens);
-        self.sampler = make_sampler(self.model, &sampling, n_ctx, seed, context_tokens)?;
+        self.sampler = self.plan.make(&sampling, seed, context_tokens)?;
         self.sampling = sampling;
         Ok(EngineEvent::SamplingApplied { id: self.id, from_token: self.timings.generated_tokens })
     }
@@ -86,7 +92,13 @@ impl<'model> Generation<'model> {
         self.sampling.max_tokens.is_some_and(|limit| self.timings.generated_tokens >= limit)
     }
 
-    /// Chooses the next token; gives the text to show, if any.
+    /// How many tokens may be written yet.
+    pub(crate) fn tokens_to_limit(&self) -> usize {
+        let limit = self.sampling.max_tokens.unwrap_or(u32::MAX);
+        limit.saturating_sub(self.timings.generated_tokens) as usize
+    }
+
+    /// Chooses the next token; gives what there is to tell of it.
     ///
     /// # Errors
     /// What llama.cpp says when it can't choose.
@@ -94,25 +106,44 @@ impl<'model> Generation<'model> {
         &mut self,
         context: &Context<'_>,
         row: Row,
-    ) -> Result<(Written, Option<EngineEvent>), LlamaError> {
-        let token = self.sampler.sample(context, row)?;
+    ) -> Result<(Written, Vec<EngineEvent>), GenerateError> {
+        let asked = Instant::now();
+        let token = self.sampler.sample(context, row).map_err(|error| self.plan.error(error))?;
         let now = Instant::now();
+        if self.plan.grammar.is_some() && now - asked > PATIENCE {
+            return Err(constraint_error("the choice of a token takes too long with it"));
+        }
         let first = *self.first_token.get_or_insert(now);
         self.timings.first_token_us = micros(first - self.arrived);
         self.timings.generation_us = micros(now - first);
-        let vocabulary = self.model.vocabulary();
+        self.tell(context, row, token).map_err(|error| self.plan.error(error))
+    }
+
+    fn tell(
+        &mut self,
+        context: &Context<'_>,
+        row: Row,
+        token: Token,
+    ) -> Result<(Written, Vec<EngineEvent>), LlamaError> {
+        let vocabulary = self.plan.model.vocabulary();
+        let mut events = Vec::new();
         if vocabulary.is_end(token) {
-            return Ok((Written::End, self.finish()?));
+            events.extend(self.finish()?);
+            return Ok((Written::End, events));
+        }
+        if let Some(top) = self.plan.decoding.logprobs {
+            let token = token_logprob(vocabulary, context.logits(row), token, top)?;
+            events.push(EngineEvent::TokenChosen { id: self.id, token });
         }
         self.timings.generated_tokens += 1;
         let emitted = self.stream.push(&vocabulary.piece(token, self.preserved.contains(&token))?);
-        if emitted.stopped {
-            let delta = self.parser.push(&emitted.text, true)?;
-            return Ok((Written::StopText, self.event(delta)));
-        }
-        let delta =
-            if emitted.text.is_empty() { ReplyDelta::default() } else { self.parser.push(&emitted.text, false)? };
-        Ok((Written::Token(token), self.event(delta)))
+        let delta = if emitted.text.is_empty() && !emitted.stopped {
+            ReplyDelta::default()
+        } else {
+            self.parser.push(&emitted.text, emitted.stopped)?
+        };
+        events.extend(self.event(delta));
+        Ok((if emitted.stopped { Written::StopText } else { Written::Token(token) }, events))
     }
 
     /// Ends the text: what was held back comes out.
@@ -151,28 +182,90 @@ fn make_parser(applied: &AppliedTemplate, written: &str) -> Result<ReplyParser, 
     Ok(parser)
 }
 
-/// A sampler that knows the tokens its penalties look back on.
-fn make_sampler<'model>(
+/// What all samplers of a reply are made of; another is made when its settings change.
+pub(crate) struct SamplerPlan<'model> {
     model: &'model Model,
-    sampling: &Sampling,
+    decoding: Decoding,
+    /// What llama.cpp holds the reply to.
+    grammar: Option<Value>,
+    /// What the reply began with already.
+    written: Vec<Token>,
     n_ctx: u32,
-    seed: u32,
-    context_tokens: &[Token],
-) -> Result<Sampler<'model>, GenerateError> {
-    let make = || {
-        let mut sampler = Sampler::new(model, sampling, n_ctx, seed)?;
-        let window = usize::try_from(sampling.repeat_last_n).unwrap_or(context_tokens.len());
-        for &token in &context_tokens[context_tokens.len().saturating_sub(window)..] {
-            sampler.accept(token)?;
+    /// Tokens in front of the reply.
+    prompt_length: usize,
+}
+
+impl<'model> SamplerPlan<'model> {
+    /// Takes from a request what concerns samplers.
+    ///
+    /// # Errors
+    /// [`GenerateError::Sampling`] for tokens that the model does not have.
+    pub(crate) fn new(
+        model: &'model Model,
+        request: &GenerateRequest,
+        prompt: &Prompt,
+        n_ctx: u32,
+        prompt_length: usize,
+    ) -> Result<Self, GenerateError> {
+        let vocabulary = model.vocabulary();
+        let decoding = request.decoding.clone();
+        if let Some(bias) = decoding.logit_bias.iter().find(|bias| !(0..vocabulary.len()).contains(&bias.token)) {
+            return Err(GenerateError::Sampling { reason: format!("the model has no token {}", bias.token) });
         }
-        Ok(sampler)
-    };
-    make().map_err(|error: LlamaError| GenerateError::Sampling { reason: error.0 })
+        let grammar = prompt.applied.grammar.clone();
+        let written = match (&grammar, prompt.written.as_str()) {
+            (None, _) | (_, "") => Vec::new(),
+            (_, written) => vocabulary
+                .tokenize(written, TextKind::Plain)
+                .map_err(|error| GenerateError::Tokenize { reason: error.0 })?,
+        };
+        Ok(Self { model, decoding, grammar, written, n_ctx, prompt_length })
+    }
+
+    /// Whether a sampler may fail where that of other requests does not.
+    pub(crate) fn is_special(&self) -> bool {
+        self.decoding != Decoding::default()
+    }
+
+    /// A sampler that knows the tokens its penalties look back on, and what of the reply its grammar has seen.
+    ///
+    /// # Errors
+    /// [`GenerateError::Sampling`], or [`GenerateError::Constraint`] if there is one.
+    pub(crate) fn make(
+        &self,
+        sampling: &Sampling,
+        seed: u32,
+        context_tokens: &[Token],
+    ) -> Result<Sampler<'model>, GenerateError> {
+        let make = || {
+            let mut sampler =
+                Sampler::new(self.model, sampling, &self.decoding, self.grammar.as_ref(), self.n_ctx, seed)?;
+            for &token in &self.written {
+                sampler.accept(token, true)?;
+            }
+            let window = sampling.repeat_last_n.max(sampling.dry_penalty_last_n);
+            let is_whole = sampling.repeat_last_n < 0 || sampling.dry_penalty_last_n < 0;
+            let window = usize::try_from(window).ok().filter(|_| !is_whole).unwrap_or(context_tokens.len());
+            let mut first = context_tokens.len().saturating_sub(window);
+            if self.grammar.is_some() {
+                first = first.min(self.prompt_length);
+            }
+            for (index, &token) in context_tokens.iter().enumerate().skip(first) {
+                sampler.accept(token, index >= self.prompt_length)?;
+            }
+            Ok(sampler)
+        };
+        make().map_err(|error| self.error(error))
+    }
+
+    fn error(&self, error: LlamaError) -> GenerateError {
+        if self.grammar.is_some() { constraint_error(error.0) } else { GenerateError::Sampling { reason: error.0 } }
+    }
 }
 
 /// The token that a text is, if it is exactly one.
 fn single_token(vocabulary: Vocabulary<'_>, text: &str) -> Option<Token> {
-    let tokens = vocabulary.tokenize(text, crate::llama::TextKind::PromptPart).ok()?;
+    let tokens = vocabulary.tokenize(text, TextKind::PromptPart).ok()?;
     match tokens.as_slice() {
         [token] => Some(*token),
         _ => None,
@@ -186,6 +279,6 @@ fn random_seed() -> u32 {
     (random >> 32) as u32
 }
 
-pub(crate) fn micros(duration: std::time::Duration) -> u64 {
+pub(crate) fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }

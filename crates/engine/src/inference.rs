@@ -7,18 +7,21 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::{
-    ContinueFinal, EngineEvent, EngineRequest, FinishReason, GenerateError, LoadError, PromptCount, PromptMessage,
-    RequestId, ToolDefinition,
+    Constraint, ContinueFinal, EngineEvent, EngineRequest, FinishReason, GenerateError, LoadError, PromptCount,
+    PromptMessage, RequestId, Speculation, ToolDefinition,
 };
 
 use crate::child::{Signals, list_devices};
-use crate::llama::{Context, DecodeOutcome, Model, Row, Templates};
-use crate::load::{Loaded, available_memory};
+use crate::generation::SamplerPlan;
+use crate::llama::{Context, DecodeOutcome, Model, Row, Templates, Token};
+use crate::load::{Loaded, fits_memory};
 use crate::outbox::Outbox;
 use crate::prompt::{MarkerGuard, Prompt, build_prompt, count_messages};
 use crate::saved::SavedSequences;
 use crate::sequence::Sequence;
+use crate::speculation::DraftCost;
 use crate::task::{Step, Task};
+use crate::threads::ThreadTrial;
 
 /// How long replies that are being written may wait for a part of somebody's prompt.
 const PROMPT_PART: Duration = Duration::from_millis(100);
@@ -29,6 +32,8 @@ const SMALLEST_PART: usize = 16;
 const NEXT_TO_NOTHING: usize = 32;
 /// The tokens that a saved sequence must spare.
 const WORTH_READING: usize = 32;
+/// For so many rounds nothing is drafted when drafts found no room.
+const WITHOUT_DRAFTS: u32 = 32;
 /// How long sequences are saved after the app closed the pipe; it waits longer.
 const LAST_SAVES: Duration = Duration::from_secs(3);
 
@@ -49,6 +54,12 @@ pub(crate) struct Inference<'model, 'io> {
     round: u64,
     /// How long a token of a batch took of late, in batches with parts of prompts.
     time_per_token: Option<Duration>,
+    /// Whether replies are drafted.
+    drafts: bool,
+    threads: ThreadTrial,
+    draft_cost: DraftCost,
+    /// While there is no room for drafts.
+    rounds_without_drafts: u32,
 }
 
 /// The app closed the pipe: the engine ends.
@@ -59,7 +70,10 @@ struct Part {
     task: usize,
     sequence: usize,
     tokens: usize,
-    row: Option<Row>,
+    /// Guesses at what follows, which are in the batch as well.
+    draft: Vec<Token>,
+    /// Behind the last of the tokens and each of the draft; empty when there is more to read first.
+    rows: Vec<Row>,
 }
 
 impl<'model, 'io> Inference<'model, 'io> {
@@ -67,11 +81,14 @@ impl<'model, 'io> Inference<'model, 'io> {
         model: &'model Model,
         loaded: Loaded<'model>,
         saved: Option<SavedSequences>,
+        speculation: Speculation,
         requests: &'io Receiver<EngineRequest>,
         outbox: &'io mut Outbox,
         signals: &'static Signals,
     ) -> Self {
-        let Loaded { context, templates, guard, .. } = loaded;
+        let Loaded { context, templates, guard, threads, .. } = loaded;
+        // A model that can't forget a part would pay for each wrong draft with all that it has read.
+        let drafts = speculation == Speculation::PromptLookup && !context.needs_snapshots();
         Self {
             model,
             context,
@@ -85,6 +102,10 @@ impl<'model, 'io> Inference<'model, 'io> {
             tasks: Vec::new(),
             round: 0,
             time_per_token: None,
+            drafts,
+            threads,
+            draft_cost: DraftCost::default(),
+            rounds_without_drafts: 0,
         }
     }
 
@@ -119,7 +140,7 @@ impl<'model, 'io> Inference<'model, 'io> {
 
     fn accept(&mut self, request: EngineRequest) {
         match request {
-            EngineRequest::Generate(request) => self.tasks.push(Task::new(request)),
+            EngineRequest::Generate(request) => self.tasks.push(Task::new(*request)),
             EngineRequest::CountPrompt { id, messages } => {
                 let event = match self.count(&messages) {
                     Ok(count) => EngineEvent::PromptCounted { id, count },
@@ -135,7 +156,7 @@ impl<'model, 'io> Inference<'model, 'io> {
             }
             EngineRequest::UpdateSampling { id, sampling } => {
                 if let Some(index) = self.find(id) {
-                    let step = self.tasks[index].update_sampling(self.context.size(), sampling, self.outbox);
+                    let step = self.tasks[index].update_sampling(sampling, self.outbox);
                     self.after(index, step);
                 }
             }
@@ -154,7 +175,7 @@ impl<'model, 'io> Inference<'model, 'io> {
     }
 
     fn count(&self, messages: &[PromptMessage]) -> Result<PromptCount, GenerateError> {
-        let prompt = self.prompt(messages, &[], ContinueFinal::NewTurn)?;
+        let prompt = self.prompt(messages, &[], None, ContinueFinal::NewTurn)?;
         let messages = count_messages(self.model.vocabulary(), messages)?;
         Ok(PromptCount { total: u32::try_from(prompt.tokens.len()).unwrap_or(u32::MAX), messages })
     }
@@ -163,9 +184,10 @@ impl<'model, 'io> Inference<'model, 'io> {
         &self,
         messages: &[PromptMessage],
         tools: &[ToolDefinition],
+        constraint: Option<&Constraint>,
         continue_final: ContinueFinal,
     ) -> Result<Prompt, GenerateError> {
-        build_prompt(&self.templates, self.model.vocabulary(), &self.guard, messages, tools, continue_final)
+        build_prompt(&self.templates, self.model.vocabulary(), &self.guard, messages, tools, constraint, continue_final)
     }
 
     /// Ends a task, if that is what its step came to.
@@ -238,6 +260,8 @@ impl<'model, 'io> Inference<'model, 'io> {
             target.begin_like(source, &mut self.context, keep);
         }
         self.sequences[target].last_used = self.round;
+        // What comes behind this place may be edited.
+        self.sequences[target].take_snapshot(&mut self.context);
         let task = &mut self.tasks[index];
         self.sequences[target].owner.clone_from(&task.request.owner);
         task.tokens = continuation.tokens;
@@ -261,7 +285,13 @@ impl<'model, 'io> Inference<'model, 'io> {
             return Ok(());
         }
         let request = &self.tasks[index].request;
-        let mut prompt = self.prompt(&request.messages, &request.tools, request.continue_final)?;
+        let constraint = request.decoding.constraint.as_ref();
+        let mut prompt = self.prompt(&request.messages, &request.tools, constraint, request.continue_final)?;
+        let plan = SamplerPlan::new(self.model, request, &prompt, self.context.size(), 0)?;
+        if plan.is_special() {
+            // Nobody should wait for a prompt to be read only to hear that its grammar is none.
+            plan.make(&request.sampling, 0, &[])?;
+        }
         let tokens = std::mem::take(&mut prompt.tokens);
         if tokens.len() >= self.context.size() as usize {
             return Err(self.context_too_small(tokens.len()));
@@ -381,6 +411,7 @@ impl<'model, 'io> Inference<'model, 'io> {
         if parts.is_empty() {
             return;
         }
+        self.context.set_threads(self.threads.threads());
         let began = Instant::now();
         match self.context.decode() {
             DecodeOutcome::Done => {
@@ -401,6 +432,7 @@ impl<'model, 'io> Inference<'model, 'io> {
     /// Puts a token of each reply into the batch, then parts of prompts as far as they fit.
     fn fill_batch(&mut self) -> Vec<Part> {
         self.context.clear_batch();
+        self.rounds_without_drafts = self.rounds_without_drafts.saturating_sub(1);
         let missing = |task: &Task<'_>, sequences: &[Sequence]| {
             task.sequence.map_or(0, |sequence| task.tokens.len() - sequences[sequence].len())
         };
@@ -413,28 +445,45 @@ impl<'model, 'io> Inference<'model, 'io> {
         }
         let mut room = self.context.batch_size();
         let mut parts = Vec::new();
-        for &task in &writing {
-            room -= self.add_part(&mut parts, task, 1.min(room));
+        for (index, &task) in writing.iter().enumerate() {
+            let others = writing.len() - index - 1;
+            let draft = if reading.is_empty() { self.draft(task, room.saturating_sub(others + 1)) } else { Vec::new() };
+            room -= self.add_part(&mut parts, task, 1.min(room), draft);
         }
         if !writing.is_empty() {
             room = room.min(self.prompt_part());
         }
         for &task in &reading {
-            room -= self.add_part(&mut parts, task, room);
+            room -= self.add_part(&mut parts, task, room, Vec::new());
         }
         parts
     }
 
-    /// Adds at most `room` tokens of a task; gives how many.
-    fn add_part(&mut self, parts: &mut Vec<Part>, index: usize, room: usize) -> usize {
+    /// What a reply may go on with, at most `room` tokens.
+    fn draft(&mut self, index: usize, room: usize) -> Vec<Token> {
+        if !self.drafts || self.rounds_without_drafts > 0 {
+            return Vec::new();
+        }
+        self.tasks[index].draft(self.context.size(), room, &self.draft_cost)
+    }
+
+    /// Adds at most `room` tokens of a task, and a draft of what follows; gives how many.
+    fn add_part(&mut self, parts: &mut Vec<Part>, index: usize, room: usize, draft: Vec<Token>) -> usize {
         let task = &self.tasks[index];
         let Some(place) = task.sequence.filter(|_| room > 0) else { return 0 };
         let sequence = &self.sequences[place];
         let from = sequence.len();
-        let to = task.tokens.len().min(from + room);
-        let row = self.context.push(&task.tokens[from..to], from, sequence.index, to == task.tokens.len());
-        parts.push(Part { task: index, sequence: place, tokens: to - from, row });
-        to - from
+        let end = task.tokens.len();
+        let mut to = end.min(from + room);
+        if self.context.needs_snapshots() && to == end && to - from > 1 {
+            // One place in front of the reply can be gone back to: another reply needs the last token again.
+            to -= 1;
+        }
+        let tokens = [&task.tokens[from..to], &draft].concat();
+        let rows = if to == end { draft.len() + 1 } else { 0 };
+        let rows = self.context.push(&tokens, from, sequence.index, rows);
+        parts.push(Part { task: index, sequence: place, tokens: to - from, draft, rows });
+        tokens.len()
     }
 
     /// How many tokens of prompts go into a batch with replies, so that those don't stand still.
@@ -446,6 +495,14 @@ impl<'model, 'io> Inference<'model, 'io> {
     }
 
     fn note_time(&mut self, parts: &[Part], took: Duration) {
+        if parts.iter().all(|part| part.tokens == 1 && !part.rows.is_empty()) {
+            let drafted = parts.iter().map(|part| part.draft.len()).sum();
+            if parts.len() + drafted == 1 {
+                self.threads.note(took);
+            }
+            self.draft_cost.note(parts.len(), drafted, took);
+            return;
+        }
         let tokens: usize = parts.iter().map(|part| part.tokens).sum();
         if tokens < SMALLEST_PART {
             return;
@@ -464,17 +521,16 @@ impl<'model, 'io> Inference<'model, 'io> {
                 let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
                 let (processed, total) = (count(sequence.len()), count(task.tokens.len()));
                 self.outbox.send(&EngineEvent::PromptProgress { id: task.id(), processed, total });
-                if part.row.is_some() {
+                if !part.rows.is_empty() {
                     sequence.begin_reply();
+                } else if sequence.len() + 1 == task.tokens.len() {
+                    sequence.take_snapshot(&mut self.context);
                 }
             }
         }
         let mut steps = Vec::new();
         for part in parts {
-            if let Some(row) = part.row {
-                let step = self.tasks[part.task].write(self.model, &self.context, row, self.outbox);
-                steps.push((part.task, step));
-            }
+            steps.push((part.task, self.write(part)));
         }
         // From behind, so that the others keep their places.
         steps.sort_by_key(|(task, _)| std::cmp::Reverse(*task));
@@ -483,11 +539,40 @@ impl<'model, 'io> Inference<'model, 'io> {
         }
     }
 
+    /// Writes the token behind a part, and those behind its draft for as long as that is right.
+    fn write(&mut self, part: &Part) -> Step {
+        let mut step = Step::GoesOn;
+        let mut accepted = 0;
+        for (index, &row) in part.rows.iter().enumerate() {
+            let task = &mut self.tasks[part.task];
+            step = task.write(self.model, &self.context, row, self.outbox);
+            let drafted = part.draft.get(index);
+            if !matches!(step, Step::GoesOn) || drafted.is_none() || drafted != task.tokens.last() {
+                break;
+            }
+            self.sequences[part.sequence].extend(&part.draft[index..=index]);
+            accepted += 1;
+        }
+        if !part.draft.is_empty() {
+            self.tasks[part.task].note_draft(part.draft.len(), accepted);
+        }
+        if accepted < part.draft.len() {
+            let sequence = &mut self.sequences[part.sequence];
+            let length = sequence.len();
+            sequence.cut(&mut self.context, length);
+            self.drafts &= sequence.len() == length;
+        }
+        step
+    }
+
     /// Goes on after a batch that was not computed.
     fn recover(&mut self, parts: &[Part], outcome: DecodeOutcome) {
         match outcome {
             // Who set the flag is among the requests that are taken in next.
             DecodeOutcome::Done | DecodeOutcome::Aborted => {}
+            DecodeOutcome::CacheFull if parts.iter().any(|part| !part.draft.is_empty()) => {
+                self.rounds_without_drafts = WITHOUT_DRAFTS;
+            }
             DecodeOutcome::CacheFull => {
                 if !self.make_room() {
                     self.end_for_lack_of_room(parts);
@@ -514,9 +599,4 @@ impl<'model, 'io> Inference<'model, 'io> {
         };
         self.after(part.task, step);
     }
-}
-
-/// Whether a copy of a state can be made without a risk for the model itself.
-fn fits_memory(bytes: usize) -> bool {
-    bytes as u64 <= available_memory() / 2
 }

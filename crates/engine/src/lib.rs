@@ -6,14 +6,18 @@
 
 mod child;
 mod generation;
+mod grammar;
 mod inference;
 mod llama;
 mod load;
+mod logprobs;
 mod outbox;
 mod prompt;
 mod saved;
 mod sequence;
+mod speculation;
 mod task;
 mod text_stream;
+mod threads;
 
 pub use child::run_if_engine_child;

@@ -21,5 +21,5 @@ pub(crate) use model::{LoadOutcome, Model, ModelSettings, host_memory};
 pub(crate) use path::c_path;
 pub(crate) use reply_parser::{ReplyDelta, ReplyParser};
 pub(crate) use sampler::Sampler;
-pub(crate) use template::{AppliedTemplate, Templates};
+pub(crate) use template::{AppliedTemplate, Templates, schema_to_grammar};
 pub(crate) use vocabulary::{TextKind, Token, Vocabulary};

@@ -17,6 +17,7 @@ use crate::llama::{
 };
 use crate::outbox::Outbox;
 use crate::prompt::{MarkerGuard, build_prompt};
+use crate::threads::ThreadTrial;
 
 /// The shortest time between two progress events.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(30);
@@ -29,6 +30,7 @@ pub(crate) struct Loaded<'model> {
     pub(crate) context: Context<'model>,
     pub(crate) templates: Templates<'model>,
     pub(crate) guard: MarkerGuard,
+    pub(crate) threads: ThreadTrial,
     pub(crate) info: ModelInfo,
 }
 
@@ -80,8 +82,9 @@ pub(crate) fn prepare<'model>(
     if signals.load_cancelled() {
         return Err(LoadError::Cancelled);
     }
+    let threads = ThreadTrial::new(context_settings.n_threads, settings.n_threads > 0);
     let info = describe(model, &context, settings, context_settings.n_threads, template);
-    Ok(Loaded { context, templates, guard, info })
+    Ok(Loaded { context, templates, guard, threads, info })
 }
 
 /// Tells what is wrong with a path before llama.cpp, which says the same of all, sees it.
@@ -142,6 +145,11 @@ pub(crate) fn available_memory() -> u64 {
     system.cgroup_limits().map_or(free, |limits| free.min(limits.free_memory))
 }
 
+/// Whether a copy of a state can be made without a risk for the model itself.
+pub(crate) fn fits_memory(bytes: usize) -> bool {
+    bytes as u64 <= available_memory() / 2
+}
+
 fn context_settings(settings: &LoadSettings, trained: u32) -> ContextSettings {
     let n_ctx = if settings.n_ctx == 0 { trained } else { settings.n_ctx };
     ContextSettings::new(settings, n_ctx, thread_count(settings.n_threads))
@@ -152,8 +160,9 @@ fn thread_count(asked: u32) -> u32 {
     if asked > 0 {
         return asked.min(512);
     }
-    let cores = sysinfo::System::physical_core_count()
-        .unwrap_or_else(|_| std::thread::available_parallelism().map_or(1, Into::into));
+    // Of a container, or of a process bound to some cores, only those count.
+    let allowed = std::thread::available_parallelism().map_or(1, Into::into);
+    let cores = sysinfo::System::physical_core_count().unwrap_or(allowed).min(allowed);
     u32::try_from(cores.saturating_sub(1).max(1)).unwrap_or(1)
 }
 
@@ -167,7 +176,7 @@ fn choose_template<'model>(
     let question = [message(Role::User)];
     let twice = [message(Role::User), message(Role::User)];
     let try_out = |templates: &Templates<'_>, messages: &[PromptMessage]| {
-        build_prompt(templates, model.vocabulary(), guard, messages, &[], ContinueFinal::NewTurn).ok()
+        build_prompt(templates, model.vocabulary(), guard, messages, &[], None, ContinueFinal::NewTurn).ok()
     };
     if let Ok(templates) = Templates::from_model(model)
         && templates.is_from_file()

@@ -5,16 +5,20 @@
 //! cut at the breaks and each part becomes tokens by itself. `<|im_end|>` typed by a person so stays ten characters.
 
 use aho_corasick::AhoCorasick;
-use engawa_engine_protocol::{ContinueFinal, GenerateError, PromptMessage, Role, ToolDefinition};
+use engawa_engine_protocol::{Constraint, ContinueFinal, GenerateError, PromptMessage, Role, ToolDefinition};
 use serde_json::{Value, json};
 
-use crate::llama::{AppliedTemplate, LlamaError, Templates, TextKind, Token, Vocabulary};
+use crate::grammar::check_grammar;
+use crate::llama::{AppliedTemplate, LlamaError, Templates, TextKind, Token, Vocabulary, schema_to_grammar};
 
 /// Characters that Unicode reserves for use inside a program, so that text hardly ever has one.
 const BREAKS: std::ops::RangeInclusive<char> = '\u{fdd0}'..='\u{fdef}';
 
 /// The most that is kept of a template's refusal, in characters.
 const REASON_LENGTH: usize = 500;
+
+/// Bytes of a JSON schema.
+const LONGEST_SCHEMA: usize = 256 << 10;
 
 /// Finds texts that would be read as control tokens.
 pub(crate) struct MarkerGuard {
@@ -95,15 +99,17 @@ fn looks_like_marker(text: &str) -> bool {
 /// Turns messages into the tokens of a prompt.
 ///
 /// # Errors
-/// [`GenerateError::TemplateRefused`] and [`GenerateError::Tokenize`].
+/// [`GenerateError::TemplateRefused`], [`GenerateError::Tokenize`] and [`GenerateError::Constraint`].
 pub(crate) fn build_prompt(
     templates: &Templates<'_>,
     vocabulary: Vocabulary<'_>,
     guard: &MarkerGuard,
     messages: &[PromptMessage],
     tools: &[ToolDefinition],
+    constraint: Option<&Constraint>,
     continue_final: ContinueFinal,
 ) -> Result<Prompt, GenerateError> {
+    check_constraint(constraint, tools)?;
     // JSON keeps these characters as they are.
     let all_text = json!([messages, tools]).to_string();
     let break_character = BREAKS.into_iter().find(|&candidate| !all_text.contains(candidate)).ok_or_else(|| {
@@ -114,8 +120,11 @@ pub(crate) fn build_prompt(
         _ => (messages, None),
     };
     let applied = templates
-        .apply(&template_request(guard, turns, tools, break_character))
+        .apply(&template_request(guard, turns, tools, constraint, break_character))
         .map_err(|error| GenerateError::TemplateRefused { reason: error.0.chars().take(REASON_LENGTH).collect() })?;
+    if let Some(grammar) = applied.grammar.as_ref().and_then(|grammar| grammar["text"].as_str()) {
+        check_grammar(grammar).map_err(constraint_error)?;
+    }
     let written = begun.map(|message| written_text(&applied, message)).unwrap_or_default();
     let prompt = applied.prompt.clone() + &guard.protect(&written, Role::Assistant, break_character);
     let mut tokens = Vec::new();
@@ -174,6 +183,7 @@ fn template_request(
     guard: &MarkerGuard,
     messages: &[PromptMessage],
     tools: &[ToolDefinition],
+    constraint: Option<&Constraint>,
     break_character: char,
 ) -> Value {
     let messages: Vec<_> = messages.iter().map(|message| template_message(guard, message, break_character)).collect();
@@ -185,7 +195,36 @@ fn template_request(
             .collect();
         request["tools"] = functions.into();
     }
+    match constraint {
+        None => {}
+        Some(Constraint::Grammar(grammar)) => request["grammar"] = grammar.as_str().into(),
+        Some(Constraint::JsonSchema(schema)) => request["json_schema"] = schema.as_str().into(),
+    }
     request
+}
+
+/// Checks a constraint by itself, before a template sees it.
+fn check_constraint(constraint: Option<&Constraint>, tools: &[ToolDefinition]) -> Result<(), GenerateError> {
+    match constraint {
+        None => Ok(()),
+        Some(Constraint::Grammar(_)) if !tools.is_empty() => {
+            Err(constraint_error("a grammar can't be used with tools"))
+        }
+        Some(Constraint::Grammar(grammar)) => check_grammar(grammar).map_err(constraint_error),
+        Some(Constraint::JsonSchema(schema)) => {
+            if schema.len() > LONGEST_SCHEMA {
+                return Err(constraint_error(format!("the schema is longer than {} KiB", LONGEST_SCHEMA >> 10)));
+            }
+            // Refuses what is nested too deep, too: llama.cpp calls itself for each level.
+            serde_json::from_str::<Value>(schema).map_err(constraint_error)?;
+            let grammar = schema_to_grammar(schema).map_err(|error| constraint_error(error.0))?;
+            check_grammar(&grammar).map_err(constraint_error)
+        }
+    }
+}
+
+pub(crate) fn constraint_error(reason: impl std::fmt::Display) -> GenerateError {
+    GenerateError::Constraint { reason: reason.to_string().chars().take(REASON_LENGTH).collect() }
 }
 
 fn template_message(guard: &MarkerGuard, message: &PromptMessage, break_character: char) -> Value {

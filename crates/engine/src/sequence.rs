@@ -1,7 +1,13 @@
 //! The tokens that are in the KV cache, and how much of them a new prompt can use.
 
+use std::rc::Rc;
+
 use crate::llama::{Context, SEQUENCES, SequenceIndex, TextKind, Token, Vocabulary};
+use crate::load::fits_memory;
 use crate::saved::Head;
+
+/// Snapshots of a sequence: some turns back.
+const SNAPSHOTS: usize = 6;
 
 /// One of the context's sequences: what was decoded so far, in order.
 pub(crate) struct Sequence {
@@ -12,10 +18,20 @@ pub(crate) struct Sequence {
     written: Vec<Token>,
     /// Where replies begin, ascending: what a model writes first is often a space that its text then lacks.
     replies: Vec<usize>,
+    /// Places that a recurrent model can go back to, ascending.
+    snapshots: Vec<Snapshot>,
     /// Counts up with each use of any sequence: the smallest was used longest ago.
     pub(crate) last_used: u64,
     /// Whose conversation it is.
     pub(crate) owner: Option<String>,
+}
+
+/// A place in a sequence of a recurrent model.
+#[derive(Clone)]
+struct Snapshot {
+    /// Tokens up to there.
+    length: usize,
+    state: Rc<[u8]>,
 }
 
 /// How a new prompt continues what is in the cache.
@@ -36,6 +52,7 @@ impl Sequence {
             tokens: Vec::new(),
             written: Vec::new(),
             replies: Vec::new(),
+            snapshots: Vec::new(),
             last_used: 0,
             owner: None,
         };
@@ -61,19 +78,50 @@ impl Sequence {
         self.written = tokens.get(self.tokens.len()..).unwrap_or_default().to_vec();
     }
 
-    /// Keeps the first `length` tokens, also of what an unfinished batch left behind them; none when the model can't
-    /// forget only a part.
+    /// Keeps the first `length` tokens, also of what an unfinished batch left behind them; as many of them as it has a
+    /// snapshot of when the model can't forget only a part.
     pub(crate) fn cut(&mut self, context: &mut Context<'_>, length: usize) {
-        let kept = if context.truncate(self.index, length) { length } else { 0 };
+        let kept = if context.truncate(self.index, length) { length } else { self.go_back(context, length) };
         self.written.clear();
         self.tokens.truncate(kept);
         self.replies.retain(|&start| start <= kept);
+        self.snapshots.retain(|snapshot| snapshot.length <= kept);
+    }
+
+    /// Goes back to the last snapshot of at most `length` tokens; gives its length, 0 without one.
+    fn go_back(&self, context: &mut Context<'_>, length: usize) -> usize {
+        let snapshot = self.snapshots.iter().rfind(|snapshot| snapshot.length <= length);
+        match snapshot {
+            Some(snapshot) if context.go_back(self.index, &snapshot.state, snapshot.length) => snapshot.length,
+            _ => {
+                context.clear(self.index);
+                0
+            }
+        }
+    }
+
+    /// Remembers this place, if the model could not come back to it otherwise and memory allows.
+    pub(crate) fn take_snapshot(&mut self, context: &mut Context<'_>) {
+        let is_there = self.snapshots.last().is_some_and(|snapshot| snapshot.length == self.len());
+        if !context.needs_snapshots() || is_there || self.is_empty() || !fits_memory(context.snapshot_size(self.index))
+        {
+            return;
+        }
+        if self.snapshots.len() == SNAPSHOTS {
+            self.snapshots.remove(0);
+        }
+        let state = context.snapshot(self.index).into();
+        self.snapshots.push(Snapshot { length: self.len(), state });
     }
 
     /// Becomes the first `length` tokens of another sequence; empty when the model can't share a part.
     pub(crate) fn begin_like(&mut self, other: &Self, context: &mut Context<'_>, length: usize) {
-        let shared = context.share(other.index, self.index, length);
-        let length = if shared { length } else { 0 };
+        let mut length = if context.share(other.index, self.index, length) { length } else { 0 };
+        let up_to_there = other.snapshots.iter().filter(|snapshot| snapshot.length <= length);
+        self.snapshots = up_to_there.cloned().collect();
+        if context.needs_snapshots() && length < other.len() {
+            length = self.go_back(context, length);
+        }
         self.written.clear();
         self.tokens = other.tokens[..length].to_vec();
         self.replies = other.replies.iter().copied().filter(|&start| start <= length).collect();
@@ -83,6 +131,7 @@ impl Sequence {
     pub(crate) fn restore(&mut self, head: Head, state: &[u8], context: &mut Context<'_>) {
         let Head { tokens, replies } = head;
         self.written.clear();
+        self.snapshots.clear();
         (self.tokens, self.replies) =
             if context.restore(self.index, state, tokens.len()) { (tokens, replies) } else { (Vec::new(), Vec::new()) };
     }

@@ -8,6 +8,7 @@ use crate::generation::{Generation, Written};
 use crate::llama::{Context, LlamaError, Model, Row, Token};
 use crate::outbox::Outbox;
 use crate::prompt::Prompt;
+use crate::speculation::{DraftCost, Drafts};
 
 /// A request with what has become of it.
 ///
@@ -25,6 +26,7 @@ pub(crate) struct Task<'model> {
     /// The cache had no room for it: it waits until another task has ended.
     pub(crate) waits_for_room: bool,
     generation: Option<Generation<'model>>,
+    drafts: Drafts,
     timings: Timings,
 }
 
@@ -54,6 +56,7 @@ impl<'model> Task<'model> {
             sequence: None,
             waits_for_room: false,
             generation: None,
+            drafts: Drafts::default(),
             timings: Timings::default(),
         }
     }
@@ -72,17 +75,16 @@ impl<'model> Task<'model> {
         if self.generation.is_some() {
             return;
         }
-        let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         self.timings.prompt_tokens = count(self.tokens.len());
         self.timings.reused_tokens = count(reused);
         self.timings.processed_tokens = count(self.tokens.len() - reused);
     }
 
     /// Takes over other settings.
-    pub(crate) fn update_sampling(&mut self, n_ctx: u32, sampling: Sampling, outbox: &mut Outbox) -> Step {
+    pub(crate) fn update_sampling(&mut self, sampling: Sampling, outbox: &mut Outbox) -> Step {
         self.request.sampling = sampling;
         if let Some(generation) = &mut self.generation {
-            match generation.update(n_ctx, sampling, &self.tokens) {
+            match generation.update(sampling, &self.tokens) {
                 Ok(event) => outbox.send(&event),
                 Err(error) => return Step::Fails(error),
             }
@@ -103,12 +105,12 @@ impl<'model> Task<'model> {
         if generation.is_at_limit() {
             return self.end(FinishReason::MaxTokens, outbox);
         }
-        let (written, event) = match generation.next(context, row) {
+        let (written, events) = match generation.next(context, row) {
             Ok(next) => next,
-            Err(error) => return error.into(),
+            Err(error) => return Step::Fails(error),
         };
-        if let Some(event) = event {
-            outbox.send(&event);
+        for event in &events {
+            outbox.send(event);
         }
         match written {
             Written::Token(token) => self.tokens.push(token),
@@ -126,8 +128,25 @@ impl<'model> Task<'model> {
 
     fn begin(&self, model: &'model Model, n_ctx: u32) -> Result<Generation<'model>, GenerateError> {
         let Some(prompt) = &self.prompt else { return Err(GenerateError::Sampling { reason: "no prompt".into() }) };
-        let GenerateRequest { id, sampling, ref stop, .. } = self.request;
-        Generation::new(id, model, n_ctx, prompt, sampling, stop.clone(), &self.tokens, self.timings, self.arrived)
+        Generation::new(model, &self.request, prompt, n_ctx, &self.tokens, self.timings, self.arrived)
+    }
+
+    /// What the reply may go on with, at most `room` tokens.
+    pub(crate) fn draft(&mut self, n_ctx: u32, room: usize, cost: &DraftCost) -> Vec<Token> {
+        let Some(generation) = &self.generation else { return Vec::new() };
+        let in_context = (n_ctx as usize).saturating_sub(self.tokens.len());
+        // The last token is chosen behind the draft.
+        let to_limit = generation.tokens_to_limit().saturating_sub(1);
+        self.drafts.draft(&self.tokens, room.min(in_context).min(to_limit), cost)
+    }
+
+    /// Takes into account that the first `accepted` of `drafted` tokens were right.
+    pub(crate) fn note_draft(&mut self, drafted: usize, accepted: usize) {
+        self.drafts.note(drafted, accepted);
+        if let Some(generation) = &mut self.generation {
+            generation.timings.drafted_tokens += count(drafted);
+            generation.timings.accepted_tokens += count(accepted);
+        }
     }
 
     /// Ends the reply where it is: what was held back of its text comes out.
@@ -160,4 +179,8 @@ impl<'model> Task<'model> {
     pub(crate) fn timings(&self) -> Timings {
         self.generation.as_ref().map_or(self.timings, |generation| generation.timings)
     }
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).unwrap_or(u32::MAX)
 }

@@ -10,6 +10,11 @@ use crate::tokenizer::Tokenizer;
 /// Above this number of values a tensor repeats a pattern: a model for benchmarks is made in seconds.
 const PATTERN_FROM: u64 = 4 << 20;
 
+/// Tokens that the convolution of a state space model looks back on.
+const STATE_SPACE_KERNEL: u32 = 4;
+/// Numbers of its state for each inner feature.
+const STATE_SPACE_SIZE: u32 = 16;
+
 /// The architectures whose tensors are known here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Architecture {
@@ -17,6 +22,8 @@ pub enum Architecture {
     Llama,
     /// Like llama, with biases at query, key and value.
     Qwen2,
+    /// A state space model without attention: recurrent, so it can't forget a part of what it has read.
+    Mamba,
 }
 
 impl Architecture {
@@ -24,6 +31,7 @@ impl Architecture {
         match self {
             Self::Llama => "llama",
             Self::Qwen2 => "qwen2",
+            Self::Mamba => "mamba",
         }
     }
 }
@@ -189,9 +197,17 @@ impl RandomModel {
         set("context_length", self.context_length);
         set("embedding_length", self.dimension);
         set("block_count", self.layers);
-        set("feed_forward_length", self.feed_forward);
-        set("attention.head_count", self.heads);
-        set("attention.head_count_kv", self.kv_heads);
+        if self.architecture == Architecture::Mamba {
+            set("attention.head_count", 0);
+            set("ssm.conv_kernel", STATE_SPACE_KERNEL);
+            set("ssm.inner_size", 2 * self.dimension);
+            set("ssm.state_size", STATE_SPACE_SIZE);
+            set("ssm.time_step_rank", self.dimension.div_ceil(16));
+        } else {
+            set("feed_forward_length", self.feed_forward);
+            set("attention.head_count", self.heads);
+            set("attention.head_count_kv", self.kv_heads);
+        }
         writer.set(format!("{architecture}.attention.layer_norm_rms_epsilon"), 1e-5_f32);
         writer.set(format!("{architecture}.rope.freq_base"), 10_000.0_f32);
     }
@@ -216,6 +232,10 @@ impl Weights<'_> {
         }
         self.vector("output_norm.weight", dimension, 1.0);
         for layer in 0..self.model.layers {
+            if self.model.architecture == Architecture::Mamba {
+                self.add_state_space(layer, dimension);
+                continue;
+            }
             let name = |part: &str| format!("blk.{layer}.{part}");
             self.vector(&name("attn_norm.weight"), dimension, 1.0);
             for (part, length) in [("attn_q", dimension), ("attn_k", kv_length), ("attn_v", kv_length)] {
@@ -230,6 +250,31 @@ impl Weights<'_> {
             self.matrix(&name("ffn_up.weight"), dimension, feed_forward);
             self.matrix(&name("ffn_down.weight"), feed_forward, dimension);
         }
+    }
+
+    /// The tensors of one block of Mamba.
+    fn add_state_space(&mut self, layer: u32, dimension: u64) {
+        let name = |part: &str| format!("blk.{layer}.{part}");
+        let (inner, size, rank) = (2 * dimension, u64::from(STATE_SPACE_SIZE), dimension.div_ceil(16));
+        self.vector(&name("attn_norm.weight"), dimension, 1.0);
+        self.matrix(&name("ssm_in.weight"), dimension, 2 * inner);
+        self.plain_matrix(&name("ssm_conv1d.weight"), u64::from(STATE_SPACE_KERNEL), inner);
+        self.vector(&name("ssm_conv1d.bias"), inner, 0.0);
+        self.matrix(&name("ssm_x.weight"), inner, rank + 2 * size);
+        self.plain_matrix(&name("ssm_dt.weight"), rank, inner);
+        self.vector(&name("ssm_dt.bias"), inner, 0.0);
+        let decay = (0..inner * size).map(|index| -((index % size + 1) as f32)).collect();
+        self.writer.tensor(name("ssm_a"), &[size, inner], TensorType::F32, Source::Values(decay));
+        self.vector(&name("ssm_d"), inner, 1.0);
+        self.matrix(&name("ssm_out.weight"), inner, dimension);
+    }
+
+    /// A small matrix that llama.cpp wants as F32.
+    fn plain_matrix(&mut self, name: &str, row_length: u64, rows: u64) {
+        let deviation = 1.0 / (row_length as f32).sqrt();
+        let mut noise = Noise::new(self.noise.bits());
+        let fill = move |_: usize, row: &mut [f32]| noise.fill_normal(row, deviation);
+        self.writer.tensor(name, &[row_length, rows], TensorType::F32, Source::Rows(Box::new(fill)));
     }
 
     fn vector(&mut self, name: &str, length: u64, value: f32) {

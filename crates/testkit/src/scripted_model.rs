@@ -25,6 +25,7 @@ use std::path::Path;
 use crate::TestkitError;
 use crate::gguf::Writer;
 use crate::template::Template;
+use pieces::Cuts;
 use plan::{Ending, Plan, Rule};
 
 /// How far back a trigger counts.
@@ -53,7 +54,7 @@ pub struct ScriptedModel {
     name: String,
     rules: Vec<Rule>,
     scope: Scope,
-    split_utf8: bool,
+    cuts: Cuts,
     context_length: u32,
     template: Template,
     sharpness: f32,
@@ -84,7 +85,7 @@ impl ScriptedModel {
             name: "Scripted".to_owned(),
             rules: vec![Rule { trigger: String::new(), reply: default_reply.into(), ending: Ending::Stop }],
             scope: Scope::default(),
-            split_utf8: false,
+            cuts: Cuts::default(),
             context_length: 8192,
             template: Template::default(),
             sharpness: 24.0,
@@ -126,7 +127,15 @@ impl ScriptedModel {
     /// Lets tokens begin and end inside a character of several bytes, as real models' tokens for emoji do.
     #[must_use]
     pub fn split_utf8(mut self, split_utf8: bool) -> Self {
-        self.split_utf8 = split_utf8;
+        self.cuts = if split_utf8 { Cuts::Bytes } else { Cuts::Characters };
+        self
+    }
+
+    /// Makes each word of the replies one token, the space in front of it included, wherever it stands: a prompt that
+    /// quotes a reply has the same tokens. The words should be all different.
+    #[must_use]
+    pub fn quotable(mut self) -> Self {
+        self.cuts = Cuts::Words;
         self
     }
 
@@ -170,7 +179,7 @@ impl ScriptedModel {
     /// [`TestkitError::Trigger`] if a trigger is empty or a control token, [`TestkitError::TooLong`] or
     /// [`TestkitError::Repeated`] if the replies cannot be cut into distinct tokens, [`TestkitError::Io`] if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<ScriptedFile, TestkitError> {
-        let plan = Plan::new(&self.rules, self.split_utf8)?;
+        let plan = Plan::new(&self.rules, self.cuts)?;
         let summary = ScriptedFile { vocabulary: plan.tokenizer.len(), reply_tokens: plan.reply_tokens.clone() };
         let mut writer = Writer::new();
         writer.set("general.architecture", "llama").set("general.name", self.name.as_str());

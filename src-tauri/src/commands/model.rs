@@ -1,6 +1,6 @@
 //! The model: chosen, looked at, loaded, let go.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use engawa_chat::ModelError;
 use tauri::{State, WebviewWindow};
@@ -17,12 +17,21 @@ pub(crate) async fn pick_model(
     desktop: State<'_, Desktop>,
 ) -> Result<Option<ModelCard>, UiError> {
     let Some(path) = dialogs::pick_file(&window, &desktop, "Open a model", GGUF).await? else { return Ok(None) };
-    Ok(Some(ModelCard::from(desktop.chat.inspect_model(&path).await?)))
+    Ok(Some(card(&desktop, &path).await?))
 }
 
 #[tauri::command]
 pub(crate) async fn inspect_model(desktop: State<'_, Desktop>, path: PathBuf) -> Result<ModelCard, UiError> {
-    Ok(desktop.chat.inspect_model(&path).await?.into())
+    Ok(card(&desktop, &path).await?)
+}
+
+/// What is shown of a file, with the settings that worked last.
+async fn card(desktop: &Desktop, path: &Path) -> Result<ModelCard, ModelError> {
+    let mut card = desktop.chat.inspect_model(path).await?;
+    if let Some(settings) = desktop.settings.load_settings(path) {
+        card.settings = settings;
+    }
+    Ok(card.into())
 }
 
 #[tauri::command]

@@ -61,6 +61,10 @@ pub(crate) struct Notice {
 }
 
 impl Notice {
+    pub(crate) fn info(id: impl Into<String>, news: UiError) -> Self {
+        Self { id: id.into(), kind: "info", error: news }
+    }
+
     pub(crate) fn warning(id: impl Into<String>, error: UiError) -> Self {
         Self { id: id.into(), kind: "warning", error }
     }

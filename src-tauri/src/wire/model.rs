@@ -43,6 +43,7 @@ pub(crate) struct LoadSettings {
     flash_attention: FlashAttention,
     use_mmap: bool,
     use_mlock: bool,
+    prompt_lookup: bool,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -179,6 +180,7 @@ impl From<engawa_chat::LoadSettings> for LoadSettings {
             },
             use_mmap: settings.use_mmap,
             use_mlock: settings.use_mlock,
+            prompt_lookup: settings.speculation == engawa_chat::Speculation::PromptLookup,
         }
     }
 }
@@ -199,6 +201,11 @@ impl From<LoadSettings> for engawa_chat::LoadSettings {
             },
             use_mmap: settings.use_mmap,
             use_mlock: settings.use_mlock,
+            speculation: if settings.prompt_lookup {
+                engawa_chat::Speculation::PromptLookup
+            } else {
+                engawa_chat::Speculation::Off
+            },
         }
     }
 }

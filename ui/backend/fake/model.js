@@ -62,6 +62,7 @@ export class FakeModel {
         flashAttention: "auto",
         useMmap: true,
         useMlock: false,
+        promptLookup: true,
       },
     };
   }

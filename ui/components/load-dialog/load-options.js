@@ -35,6 +35,7 @@ export class LoadOptions extends HTMLElement {
       ),
       ...checkOption("useMmap", settings.useMmap, change),
       ...checkOption("useMlock", settings.useMlock, change),
+      ...checkOption("promptLookup", settings.promptLookup, change),
     );
   }
 }

@@ -58,6 +58,8 @@ pub struct LoadedModel {
     pub info: ModelInfo,
     /// How it was loaded.
     pub settings: LoadSettings,
+    /// How it should have been loaded, if that did not work.
+    pub asked: Option<LoadSettings>,
 }
 
 /// What is shown of a file before it is loaded.

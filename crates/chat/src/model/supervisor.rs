@@ -11,6 +11,7 @@ use engawa_store::ConversationId;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
+use super::fallback::safer_settings;
 use super::state::{LoadedModel, LoadingModel, ModelCard, ModelError, ModelState};
 use crate::{ChatError, ChatEvent};
 
@@ -136,37 +137,74 @@ impl Models {
         inner.starting = Some(tokio::spawn(async move { models.run(load, card).await }).abort_handle());
     }
 
-    /// Loads, then watches until the engine ends.
-    async fn run(self: Arc<Self>, load: u64, card: ModelCard) {
+    /// Loads, then watches until the engine ends. What can't be loaded as it was asked for is tried with safer settings,
+    /// each time in an engine of its own.
+    async fn run(self: Arc<Self>, load: u64, mut card: ModelCard) {
         let _seat = self.seat.lock().await;
-        let engine = match Engine::start(&self.program).await {
-            Ok(engine) => Arc::new(engine),
-            Err(error) => return self.fail(load, &card, ModelError::NoEngine(error.to_string())),
-        };
-        {
-            let mut inner = self.lock();
-            if inner.load != load {
-                return;
-            }
-            inner.starting = None;
-            inner.engine = Some(Arc::clone(&engine));
-        }
-        let outcome = self.follow_load(load, &card, &engine).await;
-        // Whoever holds an engine keeps its pipe open, and so its process alive.
-        let exit = engine.exit_watch();
-        drop(engine);
-        match outcome {
-            Ok(model) => {
-                self.publish_of(load, ModelState::Ready(Box::new(model)));
-                let report = exit.wait().await;
-                if report.cause != ExitCause::Stopped {
-                    self.fail(load, &card, ModelError::EngineEnded(report));
+        let asked = card.settings;
+        loop {
+            let engine = match Engine::start(&self.program).await {
+                Ok(engine) => Arc::new(engine),
+                Err(error) => return self.fail(load, &card, ModelError::NoEngine(error.to_string())),
+            };
+            {
+                let mut inner = self.lock();
+                if inner.load != load {
+                    return;
                 }
+                inner.starting = None;
+                inner.engine = Some(Arc::clone(&engine));
             }
-            Err(error) => {
-                self.fail(load, &card, error);
-                exit.wait().await;
+            let outcome = self.follow_load(load, &card, &engine).await;
+            // Whoever holds an engine keeps its pipe open, and so its process alive.
+            let exit = engine.exit_watch();
+            drop(engine);
+            match outcome {
+                Ok(mut model) => {
+                    model.asked = (asked != card.settings).then_some(asked);
+                    self.keep_settings(load, card.settings);
+                    self.publish_of(load, ModelState::Ready(Box::new(model)));
+                    let report = exit.wait().await;
+                    if report.cause != ExitCause::Stopped {
+                        self.fail(load, &card, ModelError::EngineEnded(report));
+                    }
+                    return;
+                }
+                Err(error) => match safer_settings(card.settings, &error, card.summary.layers) {
+                    Some(settings) if self.retire_engine(load) => {
+                        tracing::info!(%error, ?settings, "the model is tried with safer settings");
+                        exit.wait().await;
+                        card.settings = settings;
+                    }
+                    _ => {
+                        self.fail(load, &card, error);
+                        exit.wait().await;
+                        return;
+                    }
+                },
             }
+        }
+    }
+
+    /// Ends the engine of load number `load`, which goes on with another one. False when it is an older load.
+    fn retire_engine(&self, load: u64) -> bool {
+        let mut inner = self.lock();
+        if inner.load != load {
+            return false;
+        }
+        if let Some(engine) = inner.engine.take() {
+            tokio::spawn(engine.stop());
+        }
+        true
+    }
+
+    /// What worked is what is loaded again after a crash.
+    fn keep_settings(&self, load: u64, settings: LoadSettings) {
+        let mut inner = self.lock();
+        if inner.load == load
+            && let Some(last) = &mut inner.last
+        {
+            last.settings = settings;
         }
     }
 
@@ -186,6 +224,7 @@ impl Models {
                         file_bytes: card.file_bytes,
                         info: *info,
                         settings: card.settings,
+                        asked: None,
                     });
                 }
                 Some(LoadEvent::Failed(error)) => return Err(ModelError::Load(error)),

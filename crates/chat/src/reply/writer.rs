@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use engawa_engine_client::protocol::{
-    ContinueFinal, FinishReason, GenerateRequest, PromptMessage, RequestId, Sampling, Timings,
+    ContinueFinal, Decoding, FinishReason, GenerateRequest, PromptMessage, RequestId, Sampling, Timings,
 };
 use engawa_engine_client::{ExitCause, ExitReport, Reply, ReplyEvent};
 use engawa_store::{ConversationId, MessageEnd, MessageId, Status, StoreError};
@@ -138,6 +138,7 @@ impl ReplyWriter {
             tools: Vec::new(),
             continue_final: self.continue_final,
             sampling: self.sampling,
+            decoding: Decoding::default(),
             stop: Vec::new(),
         });
         drop(answering);
@@ -237,8 +238,8 @@ impl ReplyWriter {
                 self.draft.push(&reasoning, &content, generated, Instant::now());
                 None
             }
-            // Chats offer no tools.
-            ReplyEvent::ToolsCalled { .. } => None,
+            // Chats offer no tools and ask for no probabilities.
+            ReplyEvent::ToolsCalled { .. } | ReplyEvent::TokenChosen(_) => None,
             ReplyEvent::SamplingApplied { from_token } => {
                 self.chat.emit(ChatEvent::SamplingApplied { conversation, message, from_token });
                 None

@@ -196,6 +196,8 @@ async fn json_has_everything() {
                 "typical_p": 1.0
               },
               "timings": {
+                "accepted_tokens": 0,
+                "drafted_tokens": 0,
                 "first_token_us": 1000,
                 "generated_tokens": 1,
                 "generation_us": 1000,

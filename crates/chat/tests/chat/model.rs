@@ -1,6 +1,8 @@
 use std::fs;
 
-use engawa_chat::{ChatError, GgufError, LoadError, LoadSettings, ModelError, ModelState, Status};
+use engawa_chat::{
+    ChatError, FlashAttention, GgufError, LoadError, LoadSettings, LoadedModel, ModelError, ModelState, Status,
+};
 use engawa_testkit::Fault;
 use engawa_testkit::scripted_engine::ModelBehaviour;
 use expect_test::expect;
@@ -103,6 +105,40 @@ async fn what_the_engine_refuses_is_told_by_kind() {
     check_refusal(ModelBehaviour::NeedsMemory, &memory).await;
     let refused = LoadError::Refused { reason: "a tensor is missing".to_owned() };
     check_refusal(ModelBehaviour::IsRefused, &refused).await;
+}
+
+/// Loads with a context of 16,384 tokens; gives the model.
+async fn load_large(session: &mut Session, behaviour: ModelBehaviour) -> LoadedModel {
+    let path = session.model_file(behaviour);
+    let asked = LoadSettings { n_ctx: 16_384, ..LoadSettings::default() };
+    session.chat.load_model(&path, asked).await.unwrap();
+    let state = session.model_becomes("the end of loading", |state| !matches!(state, ModelState::Loading(_))).await;
+    let ModelState::Ready(model) = state else { panic!("{state:?}") };
+    assert_eq!(model.asked, Some(asked));
+    *model
+}
+
+#[tokio::test]
+async fn a_model_that_does_not_fit_is_loaded_with_safer_settings() {
+    let mut session = Session::open();
+    let model = load_large(&mut session, ModelBehaviour::NeedsSmallContext).await;
+    assert_eq!((model.settings.n_ctx, model.info.n_ctx), (4096, 4096));
+    let id = session.new_conversation(None);
+    assert_eq!(session.ask(id, "say: here").await.content, "here");
+    assert!(!described(&session.log).contains("failed"), "{}", described(&session.log));
+}
+
+#[tokio::test]
+async fn a_model_that_crashes_its_engine_is_loaded_with_plain_settings_and_so_again() {
+    let mut session = Session::open();
+    let model = load_large(&mut session, ModelBehaviour::AbortsWithFlashAttention).await;
+    assert_eq!((model.settings.flash_attention, model.settings.n_ctx), (FlashAttention::Off, 16_384));
+    let id = session.new_conversation(None);
+    assert_eq!(session.ask(id, "say: here").await.content, "here");
+    session.ask(id, "say: abcdefgh\nabort after: 1").await;
+    assert_eq!(session.ask(id, "say: again").await.content, "again");
+    let ModelState::Ready(model) = session.chat.model() else { panic!() };
+    assert_eq!(model.asked, None, "what worked is what was asked for this time");
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engawa_engine_client::protocol::{
-    ContinueFinal, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, RequestId, Role, Sampling,
+    ContinueFinal, Decoding, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, RequestId, Role, Sampling,
 };
 use engawa_engine_client::{Engine, EngineProgram, LoadEvent, Reply, ReplyEvent};
 use engawa_testkit::scripted_engine::{GreetingBehaviour, ModelBehaviour};
@@ -86,6 +86,7 @@ fn request(text: &str) -> GenerateRequest {
         tools: Vec::new(),
         continue_final: ContinueFinal::NewTurn,
         sampling: Sampling::default(),
+        decoding: Decoding::default(),
         stop: Vec::new(),
     }
 }

@@ -17,6 +17,8 @@ async fn thinking_text_and_timings_arrive_in_order() {
         generated_tokens: 4,
         first_token_us: 1000,
         generation_us: 4000,
+        drafted_tokens: 0,
+        accepted_tokens: 0,
     };
     assert_eq!(
         came,
@@ -111,17 +113,12 @@ async fn prompts_are_counted_or_refused() {
     assert_eq!(count, Ok(PromptCount { total: 2 + 2 + 100 + 2 + 1, messages: vec![2, 100] }));
 }
 
-/// More events than the queue holds: the engine has to wait, and nothing is left out.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slow_reader_loses_nothing() {
+#[tokio::test]
+async fn a_slow_reader_loses_nothing_and_nobody_waits_for_it() {
     let engine = start_with_model().await;
     let mut reply = engine.generate(request("say: 縁側で、\nrepeat: 2000"));
-    within("a full queue", async {
-        while reply.events.len() < reply.events.max_capacity() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    let other = read(&mut engine.generate(request("say: here"))).await;
+    assert_eq!(other.content, "here");
     let came = read(&mut reply).await;
     assert_eq!((came.content, came.texts), ("縁側で、".repeat(2000), 2000));
 }

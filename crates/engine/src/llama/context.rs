@@ -14,6 +14,9 @@ use super::{Model, Token, shim};
 /// Sequences that a context keeps apart: conversations that are written at once, and others that wait in its cache.
 pub(crate) const SEQUENCES: u16 = 8;
 
+/// Without what an attention keeps of each token.
+const PARTIAL: sys::llama_state_seq_flags = 1;
+
 /// How to make a context.
 #[derive(Clone, Copy)]
 pub(crate) struct ContextSettings {
@@ -101,6 +104,8 @@ pub(crate) struct Row(pub(super) i32);
 pub(crate) struct Context<'model> {
     pointer: NonNull<sys::llama_context>,
     batch: Batch,
+    /// Whether the model's state is one of all tokens together, also beside an attention: it can't forget a part.
+    is_recurrent: bool,
     model: PhantomData<&'model Model>,
     // The abort callback points at it: it lives as long as the context.
     _abort: &'static AtomicBool,
@@ -117,7 +122,10 @@ impl<'model> Context<'model> {
         // SAFETY: the model is loaded and outlives the context by its lifetime; the flag is static.
         let pointer = NonNull::new(unsafe { sys::llama_init_from_model(model.as_ptr(), params) })?;
         let batch = Batch::new(settings.n_batch);
-        Some(Self { pointer, batch, model: PhantomData, _abort: abort })
+        // SAFETY: the model is loaded.
+        let is_recurrent =
+            unsafe { sys::llama_model_is_recurrent(model.as_ptr()) || sys::llama_model_is_hybrid(model.as_ptr()) };
+        Some(Self { pointer, batch, is_recurrent, model: PhantomData, _abort: abort })
     }
 
     pub(super) fn as_ptr(&self) -> *mut sys::llama_context {
@@ -140,16 +148,17 @@ impl<'model> Context<'model> {
         self.batch.raw.n_tokens = 0;
     }
 
-    /// Adds tokens of a sequence to the batch, the first of them at `position`. With `wants_logits` there is a row behind
-    /// the last one that can be sampled after [`Context::decode`]. A batch holds [`Context::batch_size`] tokens.
-    pub(crate) fn push(
-        &mut self,
-        tokens: &[Token],
-        position: usize,
-        sequence: SequenceIndex,
-        wants_logits: bool,
-    ) -> Option<Row> {
-        self.batch.push(tokens, position, sequence, wants_logits)
+    /// Adds tokens of a sequence to the batch, the first of them at `position`. There is a row behind each of the last
+    /// `rows` tokens that can be sampled after [`Context::decode`]. A batch holds [`Context::batch_size`] tokens.
+    pub(crate) fn push(&mut self, tokens: &[Token], position: usize, sequence: SequenceIndex, rows: usize) -> Vec<Row> {
+        self.batch.push(tokens, position, sequence, rows)
+    }
+
+    /// Sets how many threads compute batches of one token; larger ones keep those of the settings.
+    pub(crate) fn set_threads(&mut self, threads: u32) {
+        let threads = i32::try_from(threads).unwrap_or(1);
+        // SAFETY: the context lives.
+        unsafe { sys::llama_set_n_threads(self.as_ptr(), threads, sys::llama_n_threads_batch(self.as_ptr())) };
     }
 
     /// Computes the batch. After anything but [`DecodeOutcome::Done`], a part of it may be in the cache.
@@ -166,39 +175,98 @@ impl<'model> Context<'model> {
         }
     }
 
-    /// Forgets a sequence's tokens from `position` on. False when the model can't: all of it is forgotten then.
+    /// The scores of all tokens behind a row of the last batch, `[n_vocab]`.
+    pub(crate) fn logits(&self, row: Row) -> &[f32] {
+        // SAFETY: the context lives and the row has logits, one for each token; the next batch needs the context mutably.
+        unsafe {
+            let vocabulary = sys::llama_model_get_vocab(sys::llama_get_model(self.as_ptr()));
+            let length = usize::try_from(sys::llama_vocab_n_tokens(vocabulary)).unwrap_or(0);
+            let logits = sys::llama_get_logits_ith(self.as_ptr(), row.0);
+            if logits.is_null() { &[] } else { std::slice::from_raw_parts(logits, length) }
+        }
+    }
+
+    /// Whether the model can forget a part of a sequence only by going back to a [`Context::snapshot`].
+    pub(crate) fn needs_snapshots(&self) -> bool {
+        self.is_recurrent
+    }
+
+    /// Forgets a sequence's tokens from `position` on. False when the model can't; then the sequence has to be cleared.
     pub(crate) fn truncate(&mut self, sequence: SequenceIndex, position: usize) -> bool {
         let position = i32::try_from(position).unwrap_or(i32::MAX);
         // SAFETY: the context lives, and its memory with it; the sequence is one of its own.
         unsafe {
             let memory = sys::llama_get_memory(self.as_ptr());
             // A sliding window has dropped what lies behind it: the cut is accepted and the result would be wrong.
-            let cut = sys::llama_memory_seq_rm(memory, sequence.raw(), position, -1)
-                && (position == 0 || sys::llama_memory_seq_pos_min(memory, sequence.raw()) == 0);
-            if !cut {
-                sys::llama_memory_seq_rm(memory, sequence.raw(), -1, -1);
-            }
-            cut
+            sys::llama_memory_seq_rm(memory, sequence.raw(), position, -1)
+                && (position == 0 || self.is_recurrent || self.begins_at_zero(sequence))
         }
     }
 
+    /// Forgets all of a sequence.
+    pub(crate) fn clear(&mut self, sequence: SequenceIndex) {
+        // SAFETY: the context lives, and its memory with it; the sequence is one of its own.
+        unsafe { sys::llama_memory_seq_rm(sys::llama_get_memory(self.as_ptr()), sequence.raw(), -1, -1) };
+    }
+
     /// Makes `to` begin with the first `length` tokens of `from`, without copying what both then share. False when the
-    /// model can't: `to` is empty then.
+    /// model can't: `to` is empty then. A recurrent state is that behind all of `from`; see [`Context::go_back`].
     pub(crate) fn share(&mut self, from: SequenceIndex, to: SequenceIndex, length: usize) -> bool {
-        let length = i32::try_from(length).unwrap_or(i32::MAX);
+        let end = i32::try_from(length).unwrap_or(i32::MAX);
+        self.clear(to);
         // SAFETY: the context lives, and its memory with it; both sequences are its own.
-        unsafe {
-            let memory = sys::llama_get_memory(self.as_ptr());
-            sys::llama_memory_seq_rm(memory, to.raw(), -1, -1);
-            sys::llama_memory_seq_cp(memory, from.raw(), to.raw(), 0, length);
-            // A sliding window lacks the beginning, a recurrent state has only its end.
-            let whole = sys::llama_memory_seq_pos_min(memory, to.raw()) == 0
-                && sys::llama_memory_seq_pos_max(memory, to.raw()) == length - 1;
-            if !whole {
-                sys::llama_memory_seq_rm(memory, to.raw(), -1, -1);
-            }
-            whole
+        unsafe { sys::llama_memory_seq_cp(sys::llama_get_memory(self.as_ptr()), from.raw(), to.raw(), 0, end) };
+        // A sliding window lacks the beginning.
+        let whole = self.is_recurrent || (self.begins_at_zero(to) && self.length(to) == length);
+        if !whole {
+            self.clear(to);
         }
+        whole
+    }
+
+    fn begins_at_zero(&self, sequence: SequenceIndex) -> bool {
+        // SAFETY: the context lives, and its memory with it; the sequence is one of its own.
+        unsafe { sys::llama_memory_seq_pos_min(sys::llama_get_memory(self.as_ptr()), sequence.raw()) == 0 }
+    }
+
+    /// The tokens of a sequence.
+    fn length(&self, sequence: SequenceIndex) -> usize {
+        // SAFETY: the context lives, and its memory with it; the sequence is one of its own.
+        let last = unsafe { sys::llama_memory_seq_pos_max(sys::llama_get_memory(self.as_ptr()), sequence.raw()) };
+        usize::try_from(last + 1).unwrap_or(0)
+    }
+
+    /// Bytes of what [`Context::snapshot`] gives.
+    pub(crate) fn snapshot_size(&self, sequence: SequenceIndex) -> usize {
+        // SAFETY: the context lives, and the sequence is one of its own.
+        unsafe { sys::llama_state_seq_get_size_ext(self.as_ptr(), sequence.raw(), PARTIAL) }
+    }
+
+    /// The recurrent part of a sequence's state, to go back to.
+    pub(crate) fn snapshot(&mut self, sequence: SequenceIndex) -> Vec<u8> {
+        let mut state = vec![0; self.snapshot_size(sequence)];
+        // SAFETY: the context lives, and the buffer has the size that llama.cpp named.
+        unsafe {
+            let (data, length) = (state.as_mut_ptr(), state.len());
+            let written = sys::llama_state_seq_get_data_ext(self.as_ptr(), data, length, sequence.raw(), PARTIAL);
+            state.truncate(written);
+        }
+        state
+    }
+
+    /// Makes a sequence what it was at a snapshot, `length` tokens long; what else it has must be those tokens and more.
+    /// False when that can't be: the sequence is empty then.
+    pub(crate) fn go_back(&mut self, sequence: SequenceIndex, snapshot: &[u8], length: usize) -> bool {
+        // SAFETY: the context lives; the snapshot is `len` bytes long and this context's own, so it is whole.
+        let read = unsafe {
+            let (data, length) = (snapshot.as_ptr(), snapshot.len());
+            sys::llama_state_seq_set_data_ext(self.as_ptr(), data, length, sequence.raw(), PARTIAL)
+        };
+        let is_back = read == snapshot.len() && self.truncate(sequence, length) && self.length(sequence) == length;
+        if !is_back {
+            self.clear(sequence);
+        }
+        is_back
     }
 
     /// Bytes of what [`Context::save`] gives.
@@ -222,16 +290,15 @@ impl<'model> Context<'model> {
     /// not fit the model: the sequence is empty then. The state must be whole: llama.cpp ends the process otherwise.
     pub(crate) fn restore(&mut self, sequence: SequenceIndex, state: &[u8], length: usize) -> bool {
         // SAFETY: the context lives, and its memory with it; the state is `len` bytes long.
-        unsafe {
+        let read = unsafe {
             let read = sys::llama_state_seq_set_data(self.as_ptr(), state.as_ptr(), state.len(), sequence.raw());
-            let memory = sys::llama_get_memory(self.as_ptr());
-            let end = sys::llama_memory_seq_pos_max(memory, sequence.raw());
-            let whole = read == state.len() && usize::try_from(end + 1).is_ok_and(|end| end == length);
-            if !whole {
-                sys::llama_memory_seq_rm(memory, sequence.raw(), -1, -1);
-            }
-            whole
+            read == state.len()
+        };
+        let whole = read && self.length(sequence) == length;
+        if !whole {
+            self.clear(sequence);
         }
+        whole
     }
 
     /// Computes once without a trace, so that the first reply does not pay for it.
@@ -239,7 +306,7 @@ impl<'model> Context<'model> {
         // SAFETY: the context lives.
         unsafe { sys::llama_set_warmup(self.as_ptr(), true) };
         self.clear_batch();
-        self.push(&[token], 0, SequenceIndex(0), true);
+        self.push(&[token], 0, SequenceIndex(0), 1);
         self.decode();
         // SAFETY: as above.
         unsafe {
@@ -275,11 +342,11 @@ impl Batch {
         Self { raw, capacity: capacity as usize }
     }
 
-    fn push(&mut self, tokens: &[Token], position: usize, sequence: SequenceIndex, wants_logits: bool) -> Option<Row> {
+    fn push(&mut self, tokens: &[Token], position: usize, sequence: SequenceIndex, rows: usize) -> Vec<Row> {
         let from = usize::try_from(self.raw.n_tokens).unwrap_or(0);
         assert!(from + tokens.len() <= self.capacity, "a caller fills a batch by batch_size");
+        let silent = tokens.len() - rows;
         for (index, &token) in tokens.iter().enumerate() {
-            let is_last = index + 1 == tokens.len();
             let at = from + index;
             // SAFETY: `at` < capacity, and each array has that many values; each seq_id list has one.
             unsafe {
@@ -287,11 +354,11 @@ impl Batch {
                 *self.raw.pos.add(at) = i32::try_from(position + index).unwrap_or(i32::MAX);
                 *self.raw.n_seq_id.add(at) = 1;
                 **self.raw.seq_id.add(at) = sequence.raw();
-                *self.raw.logits.add(at) = i8::from(is_last && wants_logits);
+                *self.raw.logits.add(at) = i8::from(index >= silent);
             }
         }
         self.raw.n_tokens = i32::try_from(from + tokens.len()).unwrap_or(0);
-        wants_logits.then_some(Row(self.raw.n_tokens - 1))
+        (self.raw.n_tokens - i32::try_from(rows).unwrap_or(0)..self.raw.n_tokens).map(Row).collect()
     }
 }
 

@@ -23,6 +23,18 @@ pub(super) struct Sampling {
     pub(super) frequency_penalty: f32,
     pub(super) presence_penalty: f32,
     pub(super) repeat_last_n: i32,
+    pub(super) dynatemp_range: f32,
+    pub(super) dynatemp_exponent: f32,
+    pub(super) top_n_sigma: f32,
+    pub(super) xtc_probability: f32,
+    pub(super) xtc_threshold: f32,
+    pub(super) dry_multiplier: f32,
+    pub(super) dry_base: f32,
+    pub(super) dry_allowed_length: i32,
+    pub(super) dry_penalty_last_n: i32,
+    pub(super) mirostat: i32,
+    pub(super) mirostat_tau: f32,
+    pub(super) mirostat_eta: f32,
     pub(super) seed: u32,
 }
 
@@ -51,6 +63,8 @@ unsafe extern "C" {
         error: *mut *mut c_char,
     ) -> *mut c_char;
 
+    pub(super) fn engawa_schema_to_grammar(schema: *const c_char, error: *mut *mut c_char) -> *mut c_char;
+
     pub(super) fn engawa_parser_new(applied: *const c_char, error: *mut *mut c_char) -> *mut Parser;
     pub(super) fn engawa_parser_free(parser: *mut Parser);
     pub(super) fn engawa_parser_push(
@@ -67,10 +81,16 @@ unsafe extern "C" {
     pub(super) fn engawa_sampler_new(
         model: *const sys::llama_model,
         sampling: Sampling,
+        decoding: *const c_char,
         error: *mut *mut c_char,
     ) -> *mut Sampler;
     pub(super) fn engawa_sampler_free(sampler: *mut Sampler);
-    pub(super) fn engawa_sampler_accept(sampler: *mut Sampler, token: sys::llama_token, error: *mut *mut c_char);
+    pub(super) fn engawa_sampler_accept(
+        sampler: *mut Sampler,
+        token: sys::llama_token,
+        is_of_reply: bool,
+        error: *mut *mut c_char,
+    );
     pub(super) fn engawa_sampler_sample(
         sampler: *mut Sampler,
         context: *mut sys::llama_context,

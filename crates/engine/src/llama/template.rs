@@ -27,6 +27,9 @@ pub(crate) struct AppliedTemplate {
     pub(crate) thinking_start: String,
     /// What closes it.
     pub(crate) thinking_end: String,
+    /// What holds the reply to the form that was asked for, for [`super::Sampler::new`].
+    #[serde(default)]
+    pub(crate) grammar: Option<serde_json::Value>,
     /// The whole answer, for [`super::ReplyParser::new`].
     #[serde(skip)]
     pub(crate) description: String,
@@ -61,7 +64,8 @@ impl<'model> Templates<'model> {
         unsafe { shim::engawa_templates_from_file(self.pointer.as_ptr()) }
     }
 
-    /// Turns messages into a prompt. `request` is `{"messages": [...], "tools": [...]}`, the tools may be absent.
+    /// Turns messages into a prompt. `request` is `{"messages": [...], "tools": [...], "grammar": "…", "json_schema": "…"}`;
+    /// all but the messages may be absent.
     ///
     /// # Errors
     /// The template's own refusal, or llama.cpp's.
@@ -77,6 +81,18 @@ impl<'model> Templates<'model> {
         applied.description = description;
         Ok(applied)
     }
+}
+
+/// A JSON schema as a grammar.
+///
+/// # Errors
+/// What llama.cpp says of a schema that it can't use.
+pub(crate) fn schema_to_grammar(schema: &str) -> Result<String, LlamaError> {
+    let schema = CString::new(schema).map_err(|error| LlamaError(error.to_string()))?;
+    let mut error = ErrorSlot::new();
+    // SAFETY: `schema` is NUL-terminated.
+    let grammar = unsafe { shim::engawa_schema_to_grammar(schema.as_ptr(), error.as_out()) };
+    take_text(error.check(grammar)?).ok_or_else(|| LlamaError("the schema gave nothing".into()))
 }
 
 impl Drop for Templates<'_> {

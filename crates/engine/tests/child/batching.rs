@@ -50,6 +50,17 @@ async fn replies_are_written_side_by_side() {
 }
 
 #[tokio::test]
+async fn a_reply_that_nobody_reads_does_not_stop_others() {
+    let (engine, _file) = start_with(&ScriptedModel::new("x").endless_rule("on", "and on and on ")).await;
+    let sampling = Sampling { max_tokens: Some(1000), ..Sampling::default() };
+    let unread = engine.generate(GenerateRequest { sampling, ..request(&[user("on")]) });
+    let second = engine.generate(GenerateRequest { sampling, ..request(&[user("go on")]) });
+    assert_eq!(finish(second).await.timings.generated_tokens, 1000);
+    assert_eq!(say(&engine, &[user("hello")]).await.content, "x");
+    assert_eq!(finish(unread).await.timings.generated_tokens, 1000);
+}
+
+#[tokio::test]
 async fn a_long_prompt_does_not_stop_a_running_reply() {
     let file = ModelFile::scripted(&slow());
     let engine = start().await;

@@ -4,8 +4,10 @@
 
 mod batching;
 mod cancel;
+mod constraint;
 mod death;
 mod demo;
+mod drafts;
 mod load;
 mod prefix;
 mod reply;

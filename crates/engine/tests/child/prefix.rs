@@ -1,6 +1,6 @@
 //! Tokens of earlier turns are not processed again.
 
-use engawa_testkit::{RandomModel, ScriptedModel};
+use engawa_testkit::{Architecture, RandomModel, ScriptedModel};
 
 use crate::support::{ModelFile, assistant, load, say, settings, start, start_with, user};
 
@@ -56,4 +56,34 @@ async fn a_reused_prefix_gives_the_same_reply_as_an_empty_cache() {
     assert!(reused.timings.reused_tokens > 0);
     assert_eq!(whole.timings.reused_tokens, 0);
     assert_eq!(reused.content, whole.content);
+}
+
+#[tokio::test]
+async fn a_recurrent_model_goes_back_to_where_a_reply_or_a_message_began() {
+    let file = ModelFile::new(|path| RandomModel::new().architecture(Architecture::Mamba).write(path).unwrap());
+    let (warm, cold) = (start().await, start().await);
+    load(&warm, &file, settings()).await.unwrap();
+    let greedy = |messages: &[_]| {
+        let mut request = crate::support::request(messages);
+        request.sampling.temperature = 0.0;
+        request.sampling.max_tokens = Some(24);
+        request
+    };
+    let ask = async |messages: &[_]| crate::support::finish(warm.generate(greedy(messages))).await;
+    let first = ask(&[user("What is the weather in Paris?")]).await;
+    let retried = ask(&[user("What is the weather in Paris?")]).await;
+    assert_eq!(retried.content, first.content);
+    assert_eq!(retried.timings.reused_tokens, first.timings.prompt_tokens - 1, "only the last token is needed again");
+    let turns = |last: &str| [user("What is the weather in Paris?"), assistant(&first.content), user(last)];
+    let second = ask(&turns("And in London?")).await;
+    assert!(second.timings.reused_tokens >= first.timings.prompt_tokens - 1, "{:?}", second.timings);
+    let edited = ask(&turns("And in Tokyo, please?")).await;
+    assert!(edited.timings.reused_tokens >= first.timings.prompt_tokens - 1, "{:?}", edited.timings);
+    let third = ask(&[user("Something else.")]).await;
+    // All of it is what an engine says that has nothing to go back to.
+    load(&cold, &file, settings()).await.unwrap();
+    let whole = crate::support::finish(cold.generate(greedy(&turns("And in Tokyo, please?")))).await;
+    assert_eq!((whole.timings.reused_tokens, &whole.content), (0, &edited.content));
+    let other = crate::support::finish(cold.generate(greedy(&[user("Something else.")]))).await;
+    assert_eq!(other.content, third.content);
 }

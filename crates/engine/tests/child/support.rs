@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engawa_engine_client::protocol::{
-    ContinueFinal, FinishReason, GenerateRequest, LoadError, LoadRequest, LoadSettings, ModelInfo, PromptMessage,
-    RequestId, Role, Sampling, Timings, ToolCall,
+    ContinueFinal, Decoding, FinishReason, GenerateRequest, LoadError, LoadRequest, LoadSettings, ModelInfo,
+    PromptMessage, RequestId, Role, Sampling, Timings, TokenLogprob, ToolCall,
 };
 use engawa_engine_client::{Engine, EngineProgram, LoadEvent, Reply, ReplyEvent};
 use engawa_testkit::ScriptedModel;
@@ -85,6 +85,7 @@ pub(crate) fn request(messages: &[PromptMessage]) -> GenerateRequest {
         tools: Vec::new(),
         continue_final: ContinueFinal::NewTurn,
         sampling: Sampling { seed: Some(7), ..Sampling::default() },
+        decoding: Decoding::default(),
         stop: Vec::new(),
     }
 }
@@ -95,6 +96,7 @@ pub(crate) struct Finished {
     pub(crate) reasoning: String,
     pub(crate) content: String,
     pub(crate) calls: Vec<ToolCall>,
+    pub(crate) chosen: Vec<TokenLogprob>,
     pub(crate) reason: FinishReason,
     pub(crate) timings: Timings,
     /// The tokens from which other settings were used.
@@ -112,7 +114,7 @@ pub(crate) async fn finish(reply: Reply) -> Finished {
 /// Takes a reply in to its end; the last event if that was no success.
 pub(crate) async fn finish_or_lose(mut reply: Reply) -> Result<Finished, ReplyEvent> {
     let (mut reasoning, mut content, mut applied) = (String::new(), String::new(), Vec::new());
-    let mut called = Vec::new();
+    let (mut called, mut chosen) = (Vec::new(), Vec::new());
     loop {
         match patiently(reply.events.recv()).await.expect("a reply ends with an event") {
             ReplyEvent::Text { reasoning: thought, content: text, .. } => {
@@ -122,8 +124,9 @@ pub(crate) async fn finish_or_lose(mut reply: Reply) -> Result<Finished, ReplyEv
             ReplyEvent::PromptProgress { processed, total } => assert!(processed <= total),
             ReplyEvent::SamplingApplied { from_token } => applied.push(from_token),
             ReplyEvent::ToolsCalled { calls } => called = calls,
+            ReplyEvent::TokenChosen(token) => chosen.push(token),
             ReplyEvent::Finished { reason, timings } => {
-                return Ok(Finished { reasoning, content, calls: called, reason, timings, applied });
+                return Ok(Finished { reasoning, content, calls: called, chosen, reason, timings, applied });
             }
             event @ (ReplyEvent::Failed(_) | ReplyEvent::Lost(_)) => return Err(event),
         }

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use engawa_engine_protocol::{LoadError, ModelInfo, TemplateInfo, TemplateSource};
+use engawa_engine_protocol::{LoadError, LoadSettings, ModelInfo, TemplateInfo, TemplateSource};
 
 /// The variable that says how to greet.
 const GREETING_VARIABLE: &str = "SCRIPTED_ENGINE_GREETING";
@@ -66,6 +66,10 @@ named! {
         UnknownArchitecture = "unknown-architecture",
         /// Needs more memory than there is.
         NeedsMemory = "needs-memory",
+        /// Needs more memory than there is with a context of more than 4096 tokens.
+        NeedsSmallContext = "needs-small-context",
+        /// Aborts while it loads, unless flash attention is off.
+        AbortsWithFlashAttention = "aborts-with-flash-attention",
         /// Is refused.
         IsRefused = "is-refused",
         /// Has a template that wants the person to speak first.
@@ -96,8 +100,11 @@ impl ModelBehaviour {
         Self::from_name(&path.file_stem().unwrap_or_default().to_string_lossy())
     }
 
-    pub(super) fn load_error(self) -> Option<LoadError> {
+    pub(super) fn load_error(self, settings: &LoadSettings) -> Option<LoadError> {
         match self {
+            Self::NeedsSmallContext if settings.n_ctx > 4096 => {
+                Some(LoadError::NotEnoughMemory { needed: Some(2 << 30), available: 1 << 30 })
+            }
             Self::UnknownArchitecture => Some(LoadError::UnknownArchitecture { architecture: "unheard-of".to_owned() }),
             Self::NeedsMemory => Some(LoadError::NotEnoughMemory { needed: Some(8 << 30), available: 1 << 30 }),
             Self::IsRefused => Some(LoadError::Refused { reason: "a tensor is missing".to_owned() }),

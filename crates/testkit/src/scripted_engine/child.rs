@@ -7,9 +7,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::{
-    DeviceInfo, DeviceKind, EngineEvent, EngineRequest, FinishReason, GenerateError, GenerateRequest, LoadError,
-    LoadRequest, MAX_EVENT_BYTES, MAX_REQUEST_BYTES, PROTOCOL_VERSION, RequestId, Sampling, Timings, read_frame,
-    write_frame,
+    DeviceInfo, DeviceKind, EngineEvent, EngineRequest, FinishReason, FlashAttention, GenerateError, GenerateRequest,
+    LoadError, LoadRequest, MAX_EVENT_BYTES, MAX_REQUEST_BYTES, PROTOCOL_VERSION, RequestId, Sampling, Timings,
+    read_frame, write_frame,
 };
 
 use super::behaviour::{GreetingBehaviour, ModelBehaviour};
@@ -119,13 +119,16 @@ impl Child {
                 send(&EngineEvent::LoadProgress { fraction: 0.5 });
                 hang();
             }
-            ModelBehaviour::AbortsWhileLoading => {
+            ModelBehaviour::AbortsWithFlashAttention if request.settings.flash_attention == FlashAttention::Off => {
+                send(&EngineEvent::LoadProgress { fraction: 1.0 });
+            }
+            ModelBehaviour::AbortsWhileLoading | ModelBehaviour::AbortsWithFlashAttention => {
                 send(&EngineEvent::LoadProgress { fraction: 0.5 });
                 abort();
             }
             _ => send(&EngineEvent::LoadProgress { fraction: 1.0 }),
         }
-        if let Some(error) = behaviour.load_error() {
+        if let Some(error) = behaviour.load_error(&request.settings) {
             send(&EngineEvent::LoadFailed(error));
             exit(0)
         }
@@ -183,6 +186,8 @@ impl Child {
                 generated_tokens: 0,
                 first_token_us: 1000,
                 generation_us: 0,
+                drafted_tokens: 0,
+                accepted_tokens: 0,
             },
             is_cancelled: false,
         };

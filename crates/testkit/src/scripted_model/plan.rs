@@ -1,5 +1,5 @@
 use super::code::Code;
-use super::pieces::Cutter;
+use super::pieces::{Cuts, Cutter};
 use crate::TestkitError;
 use crate::tokenizer::{MESSAGE_END, TAGS, TokenKind, Tokenizer, to_token_text};
 
@@ -66,11 +66,11 @@ enum Step {
 }
 
 impl Plan {
-    pub(super) fn new(rules: &[Rule], split_utf8: bool) -> Result<Self, TestkitError> {
+    pub(super) fn new(rules: &[Rule], cuts: Cuts) -> Result<Self, TestkitError> {
         let mut tokenizer = Tokenizer::trained();
         let triggers =
             rules[1..].iter().map(|rule| add_trigger(&mut tokenizer, &rule.trigger)).collect::<Result<Vec<_>, _>>()?;
-        let replies = add_replies(&mut tokenizer, rules, split_utf8);
+        let replies = add_replies(&mut tokenizer, rules, cuts);
 
         let target = |text| tokenizer.id(text).expect("training adds the control tokens and the tags");
         let targets: Vec<u32> = std::iter::once(MESSAGE_END).chain(TAGS).map(target).collect();
@@ -183,7 +183,7 @@ enum Stretch<'a> {
 }
 
 /// Cuts all the replies, the shortest texts first: they have the fewest ways to be cut.
-fn add_replies(tokenizer: &mut Tokenizer, rules: &[Rule], split_utf8: bool) -> Vec<Vec<Step>> {
+fn add_replies(tokenizer: &mut Tokenizer, rules: &[Rule], cuts: Cuts) -> Vec<Vec<Step>> {
     let replies: Vec<Vec<Stretch>> = rules.iter().map(|rule| split_at_tags(&rule.reply)).collect();
     let mut texts: Vec<(usize, usize, &str)> = Vec::new();
     for (rule, stretches) in replies.iter().enumerate() {
@@ -195,7 +195,7 @@ fn add_replies(tokenizer: &mut Tokenizer, rules: &[Rule], split_utf8: bool) -> V
     }
     texts.sort_by_key(|(_, _, text)| text.len());
 
-    let mut cutter = Cutter::new(split_utf8);
+    let mut cutter = Cutter::new(cuts);
     let mut steps: Vec<Vec<Vec<Step>>> = replies
         .iter()
         .map(|stretches| {
@@ -207,17 +207,21 @@ fn add_replies(tokenizer: &mut Tokenizer, rules: &[Rule], split_utf8: bool) -> V
         .collect();
     for (rule, place, text) in texts {
         let pieces = cutter.cut(text, |token| tokenizer.id(token).is_some());
-        steps[rule][place] = pieces.iter().map(|piece| Step::Piece(find_or_add(tokenizer, piece))).collect();
+        let kind = if cuts == Cuts::Words { TokenKind::UserDefined } else { TokenKind::Normal };
+        steps[rule][place] = pieces.iter().map(|piece| Step::Piece(find_or_add(tokenizer, piece, kind))).collect();
     }
     steps.into_iter().map(|stretches| stretches.concat()).collect()
 }
 
-fn find_or_add(tokenizer: &mut Tokenizer, piece: &[u8]) -> u32 {
+fn find_or_add(tokenizer: &mut Tokenizer, piece: &[u8], kind: TokenKind) -> u32 {
     let text = to_token_text(piece);
-    match tokenizer.id(&text) {
-        Some(id) => id,
-        None => tokenizer.push(text, TokenKind::Normal),
+    if let Some(id) = tokenizer.id(&text) {
+        return id;
     }
+    // Those tokens are looked for in plain text as they are.
+    let as_it_is = String::from_utf8(piece.to_vec()).ok().filter(|_| kind == TokenKind::UserDefined);
+    let text = as_it_is.unwrap_or(text);
+    tokenizer.id(&text).unwrap_or_else(|| tokenizer.push(text, kind))
 }
 
 /// Splits a reply at the first occurrence of every tag; further ones are spelled as text.

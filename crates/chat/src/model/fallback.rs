@@ -1,0 +1,120 @@
+//! What to try next when a model could not be loaded as a person asked.
+
+use engawa_engine_client::protocol::{FlashAttention, KvType, LoadError, LoadSettings};
+use engawa_engine_client::{ExitCause, ExitReport};
+
+use super::state::ModelError;
+
+/// A context smaller than this is no use, in tokens.
+const SMALLEST_CONTEXT: u32 = 2048;
+/// The signal of a system that is out of memory.
+const OUT_OF_MEMORY: i32 = 9;
+/// What a context of all that the model was trained with is taken for, in tokens.
+const WHOLE_CONTEXT: u32 = 131_072;
+
+/// The next safer settings, closest to what was asked for; `None` when nothing is left or would help.
+///
+/// Fewer layers on a GPU that is full, less memory where it costs no quality, then a smaller context. After a crash, only what
+/// drivers and rare models stumble over goes: the GPU and flash attention.
+pub(crate) fn safer_settings(settings: LoadSettings, error: &ModelError, layers: Option<u64>) -> Option<LoadSettings> {
+    match error {
+        ModelError::Load(LoadError::NotEnoughMemory { needed, .. }) => {
+            // Without a figure it was not the machine's memory that was reckoned, but an allocation that failed.
+            let on_gpu = settings.n_gpu_layers != 0 && needed.is_none();
+            smaller(settings, layers.filter(|_| on_gpu))
+        }
+        ModelError::EngineEnded(ExitReport { cause: ExitCause::Signal(OUT_OF_MEMORY), .. }) => smaller(settings, None),
+        ModelError::EngineEnded(ExitReport { cause: ExitCause::Signal(_) | ExitCause::Code(_), .. }) => {
+            let plain = LoadSettings {
+                n_gpu_layers: 0,
+                type_k: KvType::F16,
+                type_v: KvType::F16,
+                flash_attention: FlashAttention::Off,
+                ..settings
+            };
+            (plain != settings).then_some(plain)
+        }
+        _ => None,
+    }
+}
+
+fn smaller(settings: LoadSettings, layers_on_gpu: Option<u64>) -> Option<LoadSettings> {
+    if settings.use_mlock {
+        return Some(LoadSettings { use_mlock: false, ..settings });
+    }
+    if !settings.use_mmap {
+        return Some(LoadSettings { use_mmap: true, ..settings });
+    }
+    if let Some(layers) = layers_on_gpu.and_then(|layers| i32::try_from(layers).ok()) {
+        let now = if settings.n_gpu_layers < 0 { layers + 1 } else { settings.n_gpu_layers.min(layers + 1) };
+        return Some(LoadSettings { n_gpu_layers: now / 2, ..settings });
+    }
+    let is_large = [settings.type_k, settings.type_v].contains(&KvType::F16);
+    if is_large && settings.flash_attention != FlashAttention::Off {
+        let smaller = |kv_type| if kv_type == KvType::F16 { KvType::Q8_0 } else { kv_type };
+        return Some(LoadSettings { type_k: smaller(settings.type_k), type_v: smaller(settings.type_v), ..settings });
+    }
+    let now = if settings.n_ctx == 0 { WHOLE_CONTEXT } else { settings.n_ctx };
+    (now > SMALLEST_CONTEXT).then(|| LoadSettings { n_ctx: (now / 2).max(SMALLEST_CONTEXT), ..settings })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn steps(mut settings: LoadSettings, error: &ModelError) -> Vec<LoadSettings> {
+        let mut steps = Vec::new();
+        while let Some(next) = safer_settings(settings, error, Some(32)) {
+            assert_ne!(next, settings);
+            steps.push(next);
+            settings = next;
+        }
+        steps
+    }
+
+    fn no_memory(needed: Option<u64>) -> ModelError {
+        ModelError::Load(LoadError::NotEnoughMemory { needed, available: 1 << 30 })
+    }
+
+    #[test]
+    fn memory_is_saved_where_it_costs_least_first() {
+        let asked = LoadSettings { n_ctx: 8192, use_mlock: true, ..LoadSettings::default() };
+        let steps = steps(asked, &no_memory(Some(8 << 30)));
+        let [unlocked, quantised, half, quarter] = steps.as_slice() else { panic!("{steps:?}") };
+        assert_eq!(*unlocked, LoadSettings { use_mlock: false, ..asked });
+        assert_eq!((quantised.type_k, quantised.type_v, quantised.n_ctx), (KvType::Q8_0, KvType::Q8_0, 8192));
+        assert_eq!([half.n_ctx, quarter.n_ctx], [4096, 2048]);
+        assert!(quarter.n_gpu_layers == asked.n_gpu_layers);
+    }
+
+    #[test]
+    fn a_gpu_that_is_full_gets_fewer_layers() {
+        let steps = steps(LoadSettings::default(), &no_memory(None));
+        let layers: Vec<i32> = steps.iter().map(|step| step.n_gpu_layers).collect();
+        assert_eq!(layers[..6], [16, 8, 4, 2, 1, 0]);
+        assert_eq!(steps.last().unwrap().n_ctx, SMALLEST_CONTEXT);
+    }
+
+    #[test]
+    fn any_settings_come_to_an_end() {
+        for n_ctx in [0, 1, 2048, 3000, u32::MAX] {
+            for flash_attention in [FlashAttention::Auto, FlashAttention::Off] {
+                for needed in [None, Some(1)] {
+                    let asked =
+                        LoadSettings { n_ctx, flash_attention, n_gpu_layers: i32::MAX, ..LoadSettings::default() };
+                    assert!(steps(asked, &no_memory(needed)).len() < 32);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_crash_is_answered_once_and_a_refusal_never() {
+        let crash = ModelError::EngineEnded(ExitReport { cause: ExitCause::Signal(6), last_lines: Vec::new() });
+        let steps_after_crash = steps(LoadSettings::default(), &crash);
+        assert_eq!(steps_after_crash.len(), 1);
+        assert_eq!(steps_after_crash[0].flash_attention, FlashAttention::Off);
+        let refused = ModelError::Load(LoadError::Refused { reason: String::new() });
+        assert!(steps(LoadSettings::default(), &refused).is_empty());
+    }
+}

@@ -1,0 +1,108 @@
+//! Replies of which several tokens are written at once: they are those that would be written without.
+
+use engawa_engine_client::protocol::{FinishReason, GenerateRequest, LoadSettings, Sampling, Speculation};
+use engawa_testkit::{RandomModel, ScriptedModel};
+
+use crate::support::{Finished, ModelFile, finish, load, request, settings, start, user};
+
+/// The reply to a request with and without drafts.
+async fn both(file: &ModelFile, asked: &GenerateRequest) -> [Finished; 2] {
+    let mut replies = Vec::new();
+    for speculation in [Speculation::PromptLookup, Speculation::Off] {
+        let engine = start().await;
+        load(&engine, file, LoadSettings { speculation, ..settings() }).await.unwrap();
+        replies.push(finish(engine.generate(asked.clone())).await);
+    }
+    let [drafted, plain] = replies.try_into().unwrap();
+    assert_eq!(plain.timings.drafted_tokens, 0);
+    assert_eq!(drafted.content, plain.content);
+    assert_eq!(drafted.reason, plain.reason);
+    assert_eq!(drafted.timings.generated_tokens, plain.timings.generated_tokens);
+    [drafted, plain]
+}
+
+/// A model that never stops to say the same.
+fn repeating() -> ModelFile {
+    let line = "The porch looks out over the garden, 縁側から庭が見えます。 ";
+    ModelFile::scripted(&ScriptedModel::new("nothing").endless_rule("go", line))
+}
+
+fn up_to(max_tokens: u32) -> Sampling {
+    Sampling { max_tokens: Some(max_tokens), seed: Some(7), ..Sampling::default() }
+}
+
+#[tokio::test]
+async fn a_reply_that_repeats_itself_is_drafted_up_to_its_limit() {
+    let file = repeating();
+    for max_tokens in 120..126 {
+        let asked = GenerateRequest { sampling: up_to(max_tokens), ..request(&[user("go")]) };
+        let [drafted, _] = both(&file, &asked).await;
+        assert_eq!(drafted.reason, FinishReason::MaxTokens);
+        assert_eq!(drafted.timings.generated_tokens, max_tokens);
+        assert!(drafted.timings.accepted_tokens > 0, "{:?}", drafted.timings);
+    }
+}
+
+#[tokio::test]
+async fn a_stop_text_holds_within_a_draft() {
+    let stop = vec!["見えます。 The porch looks out over the garden, 縁側から庭が見えます。 The porch".to_owned()];
+    let asked = GenerateRequest { stop, ..request(&[user("go")]) };
+    let [drafted, _] = both(&repeating(), &asked).await;
+    assert_eq!(drafted.reason, FinishReason::StopText);
+    assert_eq!(drafted.content, "The porch looks out over the garden, 縁側から庭が");
+}
+
+#[tokio::test]
+async fn wrong_drafts_leave_no_trace() {
+    let reply =
+        "The old wooden gate at this end of our long grey street is red, and behind it lies a small quiet garden.";
+    let file = ModelFile::scripted(&ScriptedModel::new("nothing").rule("change", reply).quotable());
+    let text = reply.replace("red", "green").replace("quiet", "loud");
+    let [drafted, _] = both(&file, &request(&[user(&format!("Please change this: {text}"))])).await;
+    assert_eq!(drafted.content, reply);
+    let timings = drafted.timings;
+    assert!(timings.accepted_tokens > 0 && timings.drafted_tokens > timings.accepted_tokens, "{timings:?}");
+}
+
+#[tokio::test]
+async fn chance_falls_the_same_way() {
+    let file = ModelFile::new(|path| RandomModel::new().write(path).unwrap());
+    let mut drafted_tokens = 0;
+    for seed in 0..4 {
+        let sampling = Sampling {
+            temperature: 0.25,
+            repeat_penalty: 1.0,
+            max_tokens: Some(200),
+            seed: Some(seed),
+            ..Sampling::default()
+        };
+        let [drafted, _] = both(&file, &GenerateRequest { sampling, ..request(&[user("go")]) }).await;
+        drafted_tokens += drafted.timings.drafted_tokens;
+    }
+    assert!(drafted_tokens > 0);
+}
+
+#[tokio::test]
+async fn a_reply_that_fills_the_context_ends_at_its_end() {
+    let file = ModelFile::scripted(&ScriptedModel::new("nothing").endless_rule("go", "round and round it goes "));
+    let engine = start().await;
+    load(&engine, &file, LoadSettings { n_ctx: 256, ..settings() }).await.unwrap();
+    let reply = finish(engine.generate(request(&[user("go")]))).await;
+    assert_eq!(reply.reason, FinishReason::ContextFull);
+    assert!(reply.timings.accepted_tokens > 0);
+    // The last token needs no place: it is not computed any more.
+    assert_eq!(reply.timings.prompt_tokens + reply.timings.generated_tokens, 257);
+}
+
+#[tokio::test]
+async fn a_full_context_makes_room_for_the_next_reply() {
+    let model = ScriptedModel::new("fine").endless_rule("go", "round and round it goes ");
+    let file = ModelFile::scripted(&model);
+    let engine = start().await;
+    load(&engine, &file, LoadSettings { n_ctx: 256, ..settings() }).await.unwrap();
+    for _ in 0..3 {
+        let reply = finish(engine.generate(request(&[user("go")]))).await;
+        assert_eq!(reply.reason, FinishReason::ContextFull);
+        assert_eq!(finish(engine.generate(request(&[user("and now?")]))).await.content, "fine");
+    }
+}
