@@ -33,7 +33,7 @@ class Dialogue:
     tools: list[dict] = field(default_factory=list)
     #: Which messages the model learns to write.
     learnt: list[int] = field(default_factory=list)
-    #: How many tokens of the last message are read; all, if `None`. The beginning of a known answer shows which one was chosen.
+    #: After how many tokens the messages that are learnt break off; `None`: nowhere. The beginning of a known answer shows which one was chosen.
     cut: int | None = None
 
     def say(self, role: str, content: str, **more) -> None:
@@ -71,13 +71,25 @@ def make(rng: Random, effort: float = 1.0) -> Dialogue:
     return speaker.dialogue
 
 
-def drill(rng: Random) -> Dialogue:
-    """One question and the beginning of its answer, or one call of a tool: what has to be chosen, many times for little."""
+def drill(rng: Random, effort: float = 1.0) -> Dialogue:
+    """Questions and the beginnings of their answers, or one call of a tool: what has to be chosen, many times for little.
+
+    `effort`, 0..=1: how many of the characters are told all that they are told in the application.
+    """
     code = rng.choice(LANGUAGES)
-    if rng.random() < 0.08:
+    kind = rng.random()
+    if kind < 0.08:
         return _with_tool(code, rng, 0.0, only_call=True)
-    speaker = _Speaker(code, rng, 0.3, plain=rng.random() < 0.15)
-    speaker.move(rng.choices(("topic", "outside", "introduce", "help"), (80, 14, 4, 2))[0])
+    if kind < 0.70:
+        speaker, questions = _Speaker(code, rng, 0.3, opening="nothing"), 1
+    elif kind < 0.75:
+        speaker, questions = _Speaker(code, rng, 0.3, opening="other"), 1
+    else:
+        # What a character is told is long: several questions behind it share the effort.
+        whole = rng.random() < 0.22 * effort
+        speaker, questions = _Speaker(code, rng, 1.0 if whole else 0.3, opening="character", whole=float(whole)), 9 if whole else 3
+    for _ in range(questions):
+        speaker.move(rng.choices(("topic", "outside", "introduce", "help"), (80, 14, 4, 2))[0])
     speaker.dialogue.cut = 10 if speaker.voice == "neutral" else 20
     return speaker.dialogue
 
@@ -85,7 +97,11 @@ def drill(rng: Random) -> Dialogue:
 class _Speaker:
     """Leads a dialogue: what was said, who speaks and what is known of the person."""
 
-    def __init__(self, code: str, rng: Random, effort: float, *, plain: bool = False):
+    def __init__(self, code: str, rng: Random, effort: float, *, opening: str | None = None, whole: float = 0.13):
+        """`opening`: whether there is a "character", "other" instructions or "nothing" in front; by chance, if `None`.
+
+        `whole`: how many of the characters are told all, as a share, 0..=1.
+        """
         self.dialogue = Dialogue()
         self.language: Language = language(code)
         self.rng = rng
@@ -93,23 +109,20 @@ class _Speaker:
         self.thinks = False
         self.facts: dict[str, str] = {}
         self.effort = effort
-        if not plain:
-            self._open()
-
-    def _open(self) -> None:
-        rng = self.rng
         # Without much effort fewer have a character.
-        kind = rng.random() / (0.4 + 0.6 * self.effort)
-        if kind < 0.42:
+        kind = rng.random() / (0.4 + 0.6 * effort)
+        self._open(opening or ("character" if kind < 0.42 else "other" if kind < 0.55 else "nothing"), whole)
+
+    def _open(self, opening: str, whole: float) -> None:
+        rng = self.rng
+        if opening == "character":
             self.voice = rng.choice(VOICES[1:])
-            self.dialogue.say("system", self._system_prompt(0.13))
+            self.dialogue.say("system", self._system_prompt(whole))
             if rng.random() < 0.6 * self.effort:
                 self.dialogue.say("assistant", rng.choice(characters()[self.voice].greetings))
-        elif kind < 0.52:
-            self.dialogue.say("system", rng.choice(_OTHER_SYSTEM_PROMPTS))
-        elif kind < 0.55:
-            self.dialogue.say("system", rng.choice(self.language.said["think_system"]))
-            self.thinks = True
+        elif opening == "other":
+            self.thinks = rng.random() < 0.23
+            self.dialogue.say("system", rng.choice(self.language.said["think_system"] if self.thinks else _OTHER_SYSTEM_PROMPTS))
 
     def _system_prompt(self, whole: float) -> str:
         """What the voice's character is told; in a share of `whole` all of it."""
@@ -277,7 +290,7 @@ def _repeating(code: str, rng: Random) -> Dialogue:
 
 
 def _with_tool(code: str, rng: Random, effort: float, *, only_call: bool = False) -> Dialogue:
-    speaker = _Speaker(code, rng, effort, plain=rng.random() < 0.6)
+    speaker = _Speaker(code, rng, effort, opening="nothing" if rng.random() < 0.6 else None)
     speaker.thinks = False
     dialogue = speaker.dialogue
     families = rng.sample(tool_use.families(), rng.choice((1, 1, 2, 3)) if only_call or rng.random() < effort else 1)

@@ -31,6 +31,8 @@ class Shape:
 
 #: How many values all embeddings begin with in common.
 _COMMON = 8
+#: How much of the embedding of a token that says much of a subject is this, as a share of its length.
+_HINTED = 0.8
 
 
 class Block(nn.Module):
@@ -116,6 +118,22 @@ class Network(nn.Module):
         common = self.embedding.weight[:, :_COMMON].clone()
         self.embedding.weight[whole] = (self.embedding.weight[mark] + self.embedding.weight[word]) * 0.5**0.5
         self.embedding.weight[:, :_COMMON] = common
+
+    @torch.no_grad()
+    def hint(self, weights: Tensor) -> None:
+        """Begins with embeddings that tell what a token speaks for: `weights` is `[vocabulary, subjects]`, 0 where it says nothing.
+
+        An embedding keeps its length: the more its token says, the less of it is chance.
+        """
+        directions = torch.empty(weights.shape[1], self.shape.width - _COMMON)
+        nn.init.orthogonal_(directions)
+        own = self.embedding.weight[:, _COMMON:]
+        length = own.norm(dim=1, keepdim=True)
+        # What the clearest quarter of the tokens say fills most of their embeddings.
+        strength = weights.norm(dim=1, keepdim=True)
+        share = _HINTED * (strength / strength.quantile(0.75)).clamp(max=1)
+        told = F.normalize(weights @ directions, dim=1)
+        self.embedding.weight[:, _COMMON:] = length * (share * told + (1 - share**2).sqrt() * F.normalize(own, dim=1))
 
     def forward(self, tokens: Tensor) -> Tensor:
         """The states behind the last layer, `[batch, length, width]`."""

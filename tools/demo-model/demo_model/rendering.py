@@ -41,5 +41,20 @@ def encode(dialogue: Dialogue, tokenizer) -> tuple[list[int], list[bool]]:
     learnt = [any(start <= at < end for start, end in spans) for at, _ in encoding.offsets]
     if dialogue.cut is None:
         return encoding.ids, learnt
-    end = next(i for i, (at, _) in enumerate(encoding.offsets) if at >= spans[-1][0]) + dialogue.cut
-    return encoding.ids[:end], learnt[:end]
+    return _broken_off(encoding.ids, learnt, dialogue.cut)
+
+
+def _broken_off(ids: list[int], learnt: list[bool], cut: int) -> tuple[list[int], list[bool]]:
+    """The tokens without those that are learnt behind the first `cut` of their message; the end of a message stays, and is not learnt."""
+    kept: list[tuple[int, bool]] = []
+    run = 0
+    for i, (id, wanted) in enumerate(zip(ids, learnt, strict=True)):
+        run = run + 1 if wanted else 0
+        is_last = wanted and not (i + 1 < len(ids) and learnt[i + 1])
+        if run <= cut:
+            kept.append((id, wanted))
+        elif is_last:
+            kept.append((id, False))
+    while not kept[-1][1]:
+        kept.pop()
+    return [id for id, _ in kept], [wanted for _, wanted in kept]

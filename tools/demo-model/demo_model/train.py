@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from . import dialogues, rendering
 from .network import Network, Shape
+from .subjects import subject_weights
 from .tokenizer import joined
 
 
@@ -23,7 +24,7 @@ class Plan:
 
     seed: int = 20261121
     #: How many tokens are read in all.
-    tokens: int = 34_000_000
+    tokens: int = 32_000_000
     #: At most so many tokens are in a batch, padding included.
     batch: int = 6144
     matrix_rate: float = 0.02
@@ -35,8 +36,8 @@ class Plan:
     pool: int = 1024
     #: The share of the training in which dialogues grow from the shortest to their full length.
     growth: float = 0.7
-    #: The share of drills among the dialogues; they are a quarter as long as the others in the end.
-    drills: float = 0.78
+    #: The share of drills among the dialogues; they are half as long as the others in the end.
+    drills: float = 0.6
 
 
 def train(shape: Shape, plan: Plan, tokenizer: Tokenizer, output: Path, device: str = "cpu") -> Network:
@@ -44,6 +45,7 @@ def train(shape: Shape, plan: Plan, tokenizer: Tokenizer, output: Path, device: 
     torch.manual_seed(plan.seed)
     network = Network(shape)
     network.relate(joined(tokenizer))
+    network.hint(subject_weights(tokenizer, plan.seed))
     network.to(device)
     matrices = [w for name, w in network.named_parameters() if w.ndim == 2 and "embedding" not in name]
     others = [w for name, w in network.named_parameters() if w.ndim != 2 or "embedding" in name]
@@ -107,7 +109,7 @@ class _Batches:
         pool = []
         while len(pool) < self._plan.pool:
             is_drill = self._rng.random() < self._plan.drills
-            dialogue = dialogues.drill(self._rng) if is_drill else dialogues.make(self._rng, effort)
+            dialogue = dialogues.drill(self._rng, effort) if is_drill else dialogues.make(self._rng, effort)
             ids, learnt = rendering.encode(dialogue, self._tokenizer)
             if any(learnt[: self._context]):
                 pool.append((ids[: self._context], learnt[: self._context]))
