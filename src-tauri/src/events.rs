@@ -126,9 +126,7 @@ impl Translator {
 fn adjusted(state: &ModelState) -> Option<Event> {
     let ModelState::Ready(model) = state else { return None };
     model.asked?;
-    let news = UiError::new("load_adjusted", "The model was loaded with safer settings.")
-        .with_value("context", model.info.n_ctx)
-        .with_value("layers", model.info.n_gpu_layer);
+    let news = UiError::new("load_adjusted", "The model was loaded with safer settings.");
     Some(Event::Notice { notice: Notice::info("load-adjusted", news) })
 }
 

@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use anyhow::{Context, bail};
 use engawa_engine_client::protocol::{
-    ContinueFinal, Decoding, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, RequestId, Sampling, ToolCall,
-    ToolDefinition,
+    ContinueFinal, Decoding, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, Purpose, RequestId, Sampling,
+    ToolCall, ToolDefinition,
 };
 use engawa_engine_client::{Engine, EngineProgram, LoadEvent, ReplyEvent};
 use serde::Deserialize;
@@ -47,7 +47,8 @@ pub(crate) async fn answer_all(model: &Path) -> anyhow::Result<()> {
 
 async fn load(engine: &Arc<Engine>, model: &Path) -> anyhow::Result<()> {
     let settings = LoadSettings { n_threads: 1, ..LoadSettings::default() };
-    let mut events = engine.load(LoadRequest { path: model.to_owned(), settings, cache: None });
+    let mut events =
+        engine.load(LoadRequest { path: model.to_owned(), settings, purpose: Purpose::Replies, cache: None });
     while let Some(event) = events.recv().await {
         match event {
             LoadEvent::Loaded(_) => return Ok(()),

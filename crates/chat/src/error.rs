@@ -111,6 +111,8 @@ impl From<GenerateError> for ReplyError {
             GenerateError::Tokenize { .. }
             | GenerateError::Sampling { .. }
             | GenerateError::Constraint { .. }
+            | GenerateError::WrongPurpose
+            | GenerateError::Cancelled
             | GenerateError::Decode { .. } => Self::GenerationFailed { reason: error.to_string() },
         }
     }

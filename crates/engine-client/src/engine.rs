@@ -201,7 +201,7 @@ impl Engine {
         }
     }
 
-    fn new_id(&self) -> RequestId {
+    pub(crate) fn new_id(&self) -> RequestId {
         RequestId(self.next_id.fetch_add(1, Ordering::Relaxed))
     }
 
@@ -212,7 +212,11 @@ impl Engine {
         }
     }
 
-    async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, ExitReport> {
+    pub(crate) fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    pub(crate) async fn answer<T>(&self, answer: oneshot::Receiver<T>) -> Result<T, ExitReport> {
         let exit = self.routes.exit();
         tokio::select! {
             biased;

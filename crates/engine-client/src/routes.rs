@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use engawa_engine_protocol::{
-    DeviceInfo, EngineEvent, EngineRequest, GenerateError, PromptCount, ProtocolError, RequestId,
+    DeviceInfo, EmbedRequest, EngineEvent, EngineRequest, GenerateError, PromptCount, ProtocolError, RankRequest,
+    RequestId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::embedding::{Embeddings, Gathering};
 use crate::engine::LoadEvent;
 use crate::{ExitCause, ExitReport, ReplyEvent};
 
@@ -24,6 +26,7 @@ struct State {
     load: Option<mpsc::UnboundedSender<LoadEvent>>,
     replies: HashMap<RequestId, mpsc::UnboundedSender<ReplyEvent>>,
     counts: HashMap<RequestId, oneshot::Sender<Result<PromptCount, GenerateError>>>,
+    vectors: HashMap<RequestId, Gathering>,
     /// Why we ended it, where we did.
     blame: Option<ExitCause>,
 }
@@ -56,6 +59,14 @@ impl Routes {
 
     pub(crate) fn expect_count(&self, id: RequestId, answer: oneshot::Sender<Result<PromptCount, GenerateError>>) {
         self.lock().counts.insert(id, answer);
+    }
+
+    pub(crate) fn expect_vectors(&self, id: RequestId, answer: oneshot::Sender<Result<Embeddings, GenerateError>>) {
+        self.lock().vectors.insert(id, Gathering { vectors: Vec::new(), answer });
+    }
+
+    pub(crate) fn forget_vectors(&self, id: RequestId) {
+        self.lock().vectors.remove(&id);
     }
 
     pub(crate) fn forget_load(&self) {
@@ -112,11 +123,23 @@ impl Routes {
             EngineEvent::Finished { id, reason, timings } => {
                 self.end_reply(id, ReplyEvent::Finished { reason, timings });
             }
+            EngineEvent::Embedded { id, embedding } => self.gather(id, embedding),
+            EngineEvent::Ranked { id, score } => self.gather(id, vec![score]),
+            EngineEvent::Measured { id, tokens } => {
+                let gathered = self.lock().vectors.remove(&id);
+                if let Some(Gathering { vectors, answer }) = gathered {
+                    let _ = answer.send(Ok(Embeddings { vectors, tokens }));
+                }
+            }
             EngineEvent::RequestFailed { id, error } => {
-                let count = self.lock().counts.remove(&id);
-                match count {
-                    Some(answer) => drop(answer.send(Err(error))),
-                    None => self.end_reply(id, ReplyEvent::Failed(error)),
+                let (count, vectors) = {
+                    let mut state = self.lock();
+                    (state.counts.remove(&id), state.vectors.remove(&id))
+                };
+                match (count, vectors) {
+                    (Some(answer), _) => drop(answer.send(Err(error))),
+                    (_, Some(gathering)) => drop(gathering.answer.send(Err(error))),
+                    (None, None) => self.end_reply(id, ReplyEvent::Failed(error)),
                 }
             }
         }
@@ -126,11 +149,19 @@ impl Routes {
     pub(crate) fn refuse(&self, request: &EngineRequest, error: &ProtocolError) {
         tracing::warn!(%error, "a request can't be sent");
         let id = match request {
-            EngineRequest::CountPrompt { id, .. } => *id,
+            EngineRequest::CountPrompt { id, .. }
+            | EngineRequest::Embed(EmbedRequest { id, .. })
+            | EngineRequest::Rank(RankRequest { id, .. }) => *id,
             EngineRequest::Generate(request) => request.id,
             _ => return,
         };
         self.dispatch(EngineEvent::RequestFailed { id, error: GenerateError::Tokenize { reason: error.to_string() } });
+    }
+
+    fn gather(&self, id: RequestId, vector: Vec<f32>) {
+        if let Some(gathering) = self.lock().vectors.get_mut(&id) {
+            gathering.vectors.push(vector);
+        }
     }
 
     fn send_load(&self, event: LoadEvent) {

@@ -98,6 +98,12 @@ pub enum GenerateError {
         /// Why.
         reason: String,
     },
+    /// The model was loaded for something else.
+    #[error("the model was loaded for something else")]
+    WrongPurpose,
+    /// It was cancelled before its end.
+    #[error("it was cancelled")]
+    Cancelled,
     /// llama.cpp failed to compute a batch.
     #[error("the model could not compute the next token (code {status})")]
     Decode {

@@ -77,6 +77,27 @@ pub enum EngineEvent {
         /// The number of the first token that they choose, from 0.
         from_token: u32,
     },
+    /// The next text's vector; empty for an empty text without marks of its own.
+    Embedded {
+        /// The request.
+        id: RequestId,
+        /// `[n_embd]`.
+        embedding: Vec<f32>,
+    },
+    /// How relevant the next document is.
+    Ranked {
+        /// The request.
+        id: RequestId,
+        /// Higher is more relevant; the scale is the model's own.
+        score: f32,
+    },
+    /// All vectors or scores of a request were sent.
+    Measured {
+        /// The request.
+        id: RequestId,
+        /// Tokens of all its texts.
+        tokens: u32,
+    },
     /// The reply ended.
     Finished {
         /// The request.

@@ -4,6 +4,7 @@
 //! other as possibly broken: a frame has a size limit, and the first message is a version check.
 #![forbid(unsafe_code)]
 
+mod embedding;
 mod error;
 mod event;
 mod frame;
@@ -12,6 +13,7 @@ mod load;
 mod request;
 mod sampling;
 
+pub use embedding::{EmbedRequest, Pooling, Purpose, RankRequest};
 pub use error::{GenerateError, LoadError, ProtocolError};
 pub use event::{DeviceInfo, DeviceKind, EngineEvent};
 pub use frame::{MAX_EVENT_BYTES, MAX_REQUEST_BYTES, read_frame, write_frame};

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Purpose;
+
 /// Asks for a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadRequest {
@@ -11,6 +13,9 @@ pub struct LoadRequest {
     pub path: PathBuf,
     /// How to load it.
     pub settings: LoadSettings,
+    /// What it is loaded for.
+    #[serde(default)]
+    pub purpose: Purpose,
     /// Where conversations are kept that have to leave the KV cache; nowhere without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheFolder>,
@@ -117,6 +122,8 @@ pub struct ModelInfo {
     pub n_ctx_train: u32,
     /// Tokens of context it was loaded with.
     pub n_ctx: u32,
+    /// Numbers of an embedding, or of what a reranker says.
+    pub n_embd: u32,
     /// Layers that can be put on a GPU, the output layer included.
     pub n_layer: u32,
     /// Layers that are on a GPU.

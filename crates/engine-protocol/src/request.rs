@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{GenerateRequest, LoadRequest, PromptMessage, RequestId, Sampling};
+use crate::{EmbedRequest, GenerateRequest, LoadRequest, PromptMessage, RankRequest, RequestId, Sampling};
 
 /// What the app asks of an engine. Imperative, in the order of a life.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -28,6 +28,10 @@ pub enum EngineRequest {
     },
     /// Answered by `PromptProgress` and `Text`, then `Finished` or `RequestFailed`.
     Generate(Box<GenerateRequest>),
+    /// See there.
+    Embed(EmbedRequest),
+    /// See there.
+    Rank(RankRequest),
     /// Takes effect with the reply's next token; answered by `SamplingApplied`. Unknown ids are ignored.
     UpdateSampling {
         /// The running request.

@@ -1,20 +1,22 @@
 //! The engine as a process: its pipes, its death with its parent, its threads.
 
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Stdin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 
 use engawa_engine_protocol::{
-    CacheFolder, DeviceInfo, DeviceKind, ENGINE_ROLE_ARGUMENT, EngineEvent, EngineRequest, GenerateError, LoadRequest,
-    MAX_REQUEST_BYTES, PROTOCOL_VERSION, read_frame,
+    CacheFolder, DeviceInfo, DeviceKind, ENGINE_ROLE_ARGUMENT, EmbedRequest, EngineEvent, EngineRequest, GenerateError,
+    LoadRequest, MAX_REQUEST_BYTES, PROTOCOL_VERSION, Purpose, RankRequest, read_frame,
 };
 use llama_cpp_2::LlamaBackendDeviceType;
 use llama_cpp_2::llama_backend::LlamaBackend;
 
+use crate::embedding::Embedder;
 use crate::inference::Inference;
 use crate::llama::{c_path, route_logs_to_stderr};
-use crate::load::{load_weights, prepare};
+use crate::load::{load_weights, prepare, prepare_embedding};
 use crate::outbox::Outbox;
 use crate::saved::{SavedSequences, model_key};
 
@@ -135,7 +137,9 @@ fn wait_for_model(requests: &Receiver<EngineRequest>, outbox: &mut Outbox) -> Op
             EngineRequest::Generate(request) => {
                 outbox.send(&EngineEvent::RequestFailed { id: request.id, error: GenerateError::NoModel });
             }
-            EngineRequest::CountPrompt { id, .. } => {
+            EngineRequest::CountPrompt { id, .. }
+            | EngineRequest::Embed(EmbedRequest { id, .. })
+            | EngineRequest::Rank(RankRequest { id, .. }) => {
                 outbox.send(&EngineEvent::RequestFailed { id, error: GenerateError::NoModel });
             }
             EngineRequest::Hello { .. }
@@ -154,6 +158,16 @@ fn serve(request: &LoadRequest, requests: &Receiver<EngineRequest>, outbox: &mut
         Ok(model) => model,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };
+    if request.purpose != Purpose::Replies {
+        let (context, info) = match prepare_embedding(&model, request, &SIGNALS) {
+            Ok(prepared) => prepared,
+            Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
+        };
+        outbox.send(&EngineEvent::ModelLoaded(info));
+        let ranks = request.purpose == Purpose::Ranking;
+        let (signals, waiting) = (&SIGNALS, VecDeque::new());
+        return Embedder { model: &model, context, ranks, requests, outbox, signals, waiting }.run();
+    }
     let loaded = match prepare(&model, &request.settings, &SIGNALS) {
         Ok(loaded) => loaded,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),

@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::{
-    Constraint, ContinueFinal, EngineEvent, EngineRequest, FinishReason, GenerateError, LoadError, PromptCount,
-    PromptMessage, RequestId, Speculation, ToolDefinition,
+    Constraint, ContinueFinal, EmbedRequest, EngineEvent, EngineRequest, FinishReason, GenerateError, LoadError,
+    PromptCount, PromptMessage, RankRequest, RequestId, Speculation, ToolDefinition,
 };
 
 use crate::child::{Signals, list_devices};
@@ -159,6 +159,9 @@ impl<'model, 'io> Inference<'model, 'io> {
                     let step = self.tasks[index].update_sampling(sampling, self.outbox);
                     self.after(index, step);
                 }
+            }
+            EngineRequest::Embed(EmbedRequest { id, .. }) | EngineRequest::Rank(RankRequest { id, .. }) => {
+                self.outbox.send(&EngineEvent::RequestFailed { id, error: GenerateError::WrongPurpose });
             }
             EngineRequest::Forget { owner } => self.forget(&owner),
             EngineRequest::ListDevices => self.outbox.send(&EngineEvent::Devices { devices: list_devices() }),

@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::{
-    ContinueFinal, EngineEvent, LoadError, LoadRequest, LoadSettings, ModelInfo, PromptMessage, Role, TemplateInfo,
-    TemplateSource,
+    ContinueFinal, EngineEvent, LoadError, LoadRequest, LoadSettings, ModelInfo, Pooling, PromptMessage, Purpose, Role,
+    TemplateInfo, TemplateSource,
 };
 
 use crate::child::Signals;
@@ -24,6 +24,12 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(30);
 
 /// Memory left to the rest of the machine when a load is judged, in bytes.
 const MEMORY_MARGIN: u64 = 256 << 20;
+
+/// llama.cpp's numbers of ways to pool.
+const MEAN: i32 = 1;
+const CLS: i32 = 2;
+const LAST: i32 = 3;
+const RANK: i32 = 4;
 
 /// What a context and its prompts need, beside the model itself.
 pub(crate) struct Loaded<'model> {
@@ -52,13 +58,66 @@ pub(crate) fn load_weights(request: &LoadRequest, signals: &Signals, outbox: &mu
     });
     let lines = take_errors();
     match outcome {
-        LoadOutcome::Loaded(model) if model.can_generate() => Ok(model),
-        LoadOutcome::Loaded(_) => {
-            Err(LoadError::Refused { reason: "this model can't write text (an encoder or embedding model)".into() })
-        }
+        LoadOutcome::Loaded(model) => match unfit(&model, request.purpose) {
+            None => Ok(model),
+            Some(reason) => Err(LoadError::Refused { reason: reason.into() }),
+        },
         LoadOutcome::Cancelled => Err(LoadError::Cancelled),
         LoadOutcome::Refused => Err(refusal(&lines)),
     }
+}
+
+/// Why a model can't do what it is loaded for; `None` if it can.
+fn unfit(model: &Model, purpose: Purpose) -> Option<&'static str> {
+    match purpose {
+        Purpose::Replies if !model.can_generate() => {
+            Some("this model can't write text (an encoder or embedding model)")
+        }
+        // Without its head llama.cpp would end the process.
+        Purpose::Ranking if model.pooling() != Some(RANK) => Some("this model was not made to rank documents"),
+        Purpose::Embeddings { .. } if model.pooling() == Some(RANK) => {
+            Some("this model ranks documents, it makes no vectors")
+        }
+        Purpose::Replies | Purpose::Embeddings { .. } | Purpose::Ranking => None,
+    }
+}
+
+/// Makes the context of a model that makes vectors or scores.
+///
+/// # Errors
+/// As [`prepare`].
+pub(crate) fn prepare_embedding<'model>(
+    model: &'model Model,
+    request: &LoadRequest,
+    signals: &'static Signals,
+) -> Result<(Context<'model>, ModelInfo), LoadError> {
+    capture_errors();
+    let trained = model.trained_context();
+    let mut settings = context_settings(&request.settings, trained);
+    // Positions beyond it may not exist, and a text goes through in one batch.
+    settings.n_ctx = settings.n_ctx.min(trained.max(1));
+    settings.n_batch = settings.n_ctx;
+    settings.pooling = Some(match request.purpose {
+        Purpose::Ranking => RANK,
+        Purpose::Embeddings { pooling: Some(Pooling::Mean) } => MEAN,
+        Purpose::Embeddings { pooling: Some(Pooling::Cls) } => CLS,
+        Purpose::Embeddings { pooling: Some(Pooling::Last) } => LAST,
+        Purpose::Replies | Purpose::Embeddings { pooling: None } => {
+            model.pooling().filter(|pooling| [MEAN, CLS, LAST].contains(pooling)).unwrap_or(MEAN)
+        }
+    });
+    let context = Context::new(model, settings, signals.abort_flag());
+    let lines = take_errors();
+    let mut context = context.ok_or_else(|| refusal(&lines))?;
+    context.warm_up(model.vocabulary().warm_up_token());
+    let template = TemplateInfo {
+        source: TemplateSource::ChatMl,
+        accepts_assistant_first: true,
+        accepts_repeated_roles: true,
+        supports_thinking: false,
+    };
+    let info = describe(model, &context, &request.settings, settings.n_threads, template);
+    Ok((context, info))
 }
 
 /// Makes the context over loaded weights and warms it up.
@@ -223,6 +282,7 @@ fn describe(
         size_bytes: model.size_bytes(),
         n_ctx_train: model.trained_context(),
         n_ctx: context.size(),
+        n_embd: model.embedding_length(),
         n_layer,
         n_gpu_layer,
         devices: if n_gpu_layer == 0 { Vec::new() } else { devices },

@@ -24,6 +24,10 @@ pub enum Architecture {
     Qwen2,
     /// A state space model without attention: recurrent, so it can't forget a part of what it has read.
     Mamba,
+    /// An encoder: its file says that the mean of a text's vectors is its vector.
+    Bert,
+    /// An encoder with a head that scores documents.
+    Reranker,
 }
 
 impl Architecture {
@@ -32,6 +36,7 @@ impl Architecture {
             Self::Llama => "llama",
             Self::Qwen2 => "qwen2",
             Self::Mamba => "mamba",
+            Self::Bert | Self::Reranker => "bert",
         }
     }
 }
@@ -185,6 +190,10 @@ impl RandomModel {
         Err(TestkitError::Shape { what: problem.to_owned() })
     }
 
+    fn is_encoder(&self) -> bool {
+        matches!(self.architecture, Architecture::Bert | Architecture::Reranker)
+    }
+
     fn describe(&self, writer: &mut Writer) {
         let architecture = self.architecture_name.as_deref().unwrap_or_else(|| self.architecture.name());
         writer
@@ -197,6 +206,15 @@ impl RandomModel {
         set("context_length", self.context_length);
         set("embedding_length", self.dimension);
         set("block_count", self.layers);
+        if self.is_encoder() {
+            set("feed_forward_length", self.feed_forward);
+            set("attention.head_count", self.heads);
+            set("pooling_type", if self.architecture == Architecture::Reranker { 4 } else { 1 });
+            writer.set("tokenizer.ggml.token_type_count", 2_u32);
+            writer.set(format!("{architecture}.attention.causal"), false);
+            writer.set(format!("{architecture}.attention.layer_norm_epsilon"), 1e-12_f32);
+            return;
+        }
         if self.architecture == Architecture::Mamba {
             set("attention.head_count", 0);
             set("ssm.conv_kernel", STATE_SPACE_KERNEL);
@@ -227,6 +245,9 @@ impl Weights<'_> {
         let feed_forward = u64::from(self.model.feed_forward);
         let kv_length = dimension / u64::from(self.model.heads) * u64::from(self.model.kv_heads);
         self.matrix("token_embd.weight", dimension, tokens);
+        if self.model.is_encoder() {
+            return self.add_encoder(dimension, feed_forward);
+        }
         if !self.model.tied {
             self.matrix("output.weight", dimension, tokens);
         }
@@ -250,6 +271,38 @@ impl Weights<'_> {
             self.matrix(&name("ffn_up.weight"), dimension, feed_forward);
             self.matrix(&name("ffn_down.weight"), feed_forward, dimension);
         }
+    }
+
+    /// The tensors of BERT behind the embeddings of tokens.
+    fn add_encoder(&mut self, dimension: u64, feed_forward: u64) {
+        self.plain_matrix("token_types.weight", dimension, 2);
+        self.plain_matrix("position_embd.weight", dimension, u64::from(self.model.context_length));
+        self.norm("token_embd_norm", dimension);
+        for layer in 0..self.model.layers {
+            let name = |part: &str| format!("blk.{layer}.{part}");
+            for part in ["attn_q", "attn_k", "attn_v", "attn_output"] {
+                self.layer(&name(part), dimension, dimension);
+            }
+            self.norm(&name("attn_output_norm"), dimension);
+            self.layer(&name("ffn_up"), dimension, feed_forward);
+            self.layer(&name("ffn_down"), feed_forward, dimension);
+            self.norm(&name("layer_output_norm"), dimension);
+        }
+        if self.model.architecture == Architecture::Reranker {
+            self.layer("cls", dimension, dimension);
+            self.layer("cls.output", dimension, 1);
+        }
+    }
+
+    /// A matrix with a bias.
+    fn layer(&mut self, name: &str, row_length: u64, rows: u64) {
+        self.matrix(&format!("{name}.weight"), row_length, rows);
+        self.vector(&format!("{name}.bias"), rows, 0.0);
+    }
+
+    fn norm(&mut self, name: &str, dimension: u64) {
+        self.vector(&format!("{name}.weight"), dimension, 1.0);
+        self.vector(&format!("{name}.bias"), dimension, 0.0);
     }
 
     /// The tensors of one block of Mamba.

@@ -49,38 +49,23 @@ async fn a_broken_off_reply_goes_on_with_the_next_engine() {
     assert_goes_on(&kept, &window.content(1).await);
 }
 
+/// A system that is out of memory ends an engine so.
 #[tokio::test]
-async fn an_engine_killed_while_loading_is_a_failed_load_that_can_be_tried_again() {
+async fn an_engine_killed_while_loading_comes_with_safer_settings_and_a_notice() {
     let desk = Desk::new("load-killed").await;
     // Large enough to be caught while it loads.
-    let path = desk.model("large.gguf", &models::slow().padding_layers(160, 16384));
-    let window = desk.open_loading(&path).await;
-    // As often as there are safer settings to try: a system that is out of memory ends it so.
-    for _ in 0..4 {
-        window.until_shown("#load-cancel").await;
-        let engine = window.engine().await;
-        engine.signal(Signal::KILL);
-        engine.until_ended("the killed engine").await;
-    }
-    window.until_shown("#model-failure[data-code=engine_crashed]").await;
-    window.until_gone("#load-cancel").await;
-    window.screenshot("1-killed").await;
-    window.click("[data-testid=notice-load-again]").await;
-    window.until_text("#model-badge", "CPU only").await;
-    window.until_gone("#model-failure").await;
-    window.screenshot("2-loaded").await;
-}
-
-#[tokio::test]
-async fn a_model_that_does_not_fit_comes_with_safer_settings_and_a_notice() {
-    let desk = Desk::new("load-adjusted").await;
     let path = desk.model("large.gguf", &models::slow().padding_layers(160, 16384));
     let window = desk.open_loading(&path).await;
     window.until_shown("#load-cancel").await;
     window.engine().await.signal(Signal::KILL);
     window.until_text("#model-badge", "CPU only").await;
     window.until_shown("[data-testid=notice]").await;
+    window.until_gone("#load-cancel").await;
     window.screenshot("1-loaded").await;
+    // What was asked for can be tried again.
+    window.click("[data-testid=notice-configure]").await;
+    window.until_shown("load-dialog").await;
+    window.screenshot("2-settings").await;
 }
 
 #[tokio::test]

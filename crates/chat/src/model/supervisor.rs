@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use engawa_engine_client::protocol::{CacheFolder, LoadError, LoadRequest, LoadSettings};
+use engawa_engine_client::protocol::{CacheFolder, LoadError, LoadRequest, LoadSettings, Purpose};
 use engawa_engine_client::{Engine, EngineProgram, ExitCause, LoadEvent};
 use engawa_store::ConversationId;
 use tokio::sync::watch;
@@ -173,6 +173,7 @@ impl Models {
                 Err(error) => match safer_settings(card.settings, &error, card.summary.layers) {
                     Some(settings) if self.retire_engine(load) => {
                         tracing::info!(%error, ?settings, "the model is tried with safer settings");
+                        self.publish_of(load, progress(&card, 0.0, Duration::ZERO));
                         exit.wait().await;
                         card.settings = settings;
                     }
@@ -210,7 +211,12 @@ impl Models {
 
     async fn follow_load(&self, load: u64, card: &ModelCard, engine: &Engine) -> Result<LoadedModel, ModelError> {
         let begun = Instant::now();
-        let request = LoadRequest { path: card.path.clone(), settings: card.settings, cache: Some(self.cache.clone()) };
+        let request = LoadRequest {
+            path: card.path.clone(),
+            settings: card.settings,
+            purpose: Purpose::Replies,
+            cache: Some(self.cache.clone()),
+        };
         let mut events = engine.load(request);
         loop {
             match events.recv().await {

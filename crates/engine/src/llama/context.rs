@@ -26,6 +26,8 @@ pub(crate) struct ContextSettings {
     pub(crate) type_k: KvType,
     pub(crate) type_v: KvType,
     pub(crate) flash_attention: FlashAttention,
+    /// Vectors instead of scores for the next token, pooled in llama.cpp's way of this number; `None` for replies.
+    pub(crate) pooling: Option<i32>,
 }
 
 impl ContextSettings {
@@ -38,6 +40,7 @@ impl ContextSettings {
             type_k: settings.type_k,
             type_v: settings.type_v,
             flash_attention: settings.flash_attention,
+            pooling: None,
         }
     }
 
@@ -61,6 +64,12 @@ impl ContextSettings {
             FlashAttention::Off => sys::LLAMA_FLASH_ATTN_TYPE_DISABLED,
         };
         params.no_perf = true;
+        if let Some(pooling) = self.pooling {
+            params.embeddings = true;
+            params.pooling_type = pooling;
+            // An encoder computes a text at once.
+            params.n_ubatch = self.n_batch;
+        }
         params
     }
 }
@@ -189,6 +198,23 @@ impl<'model> Context<'model> {
     /// Whether the model can forget a part of a sequence only by going back to a [`Context::snapshot`].
     pub(crate) fn needs_snapshots(&self) -> bool {
         self.is_recurrent
+    }
+
+    /// The vector of a sequence of the last batch, `[n_embd]`; empty where there is none.
+    pub(crate) fn pooled(&self, sequence: SequenceIndex) -> &[f32] {
+        // SAFETY: the context lives, and llama.cpp gives what it computed for the sequence, or null; the next batch needs
+        // the context mutably.
+        unsafe {
+            let model = sys::llama_get_model(self.as_ptr());
+            let is_rank = sys::llama_pooling_type(self.as_ptr()) == sys::LLAMA_POOLING_TYPE_RANK;
+            let length = if is_rank {
+                sys::llama_model_n_cls_out(model) as usize
+            } else {
+                usize::try_from(sys::llama_model_n_embd_out(model)).unwrap_or(0)
+            };
+            let vector = sys::llama_get_embeddings_seq(self.as_ptr(), sequence.raw());
+            if vector.is_null() { &[] } else { std::slice::from_raw_parts(vector, length) }
+        }
     }
 
     /// Forgets a sequence's tokens from `position` on. False when the model can't; then the sequence has to be cleared.

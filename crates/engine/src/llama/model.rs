@@ -1,6 +1,6 @@
 //! A loaded model.
 
-use std::ffi::{CString, c_void};
+use std::ffi::{CStr, CString, c_void};
 use std::path::Path;
 use std::ptr::NonNull;
 
@@ -8,7 +8,7 @@ use engawa_engine_protocol::LoadSettings;
 use llama_cpp_sys_2 as sys;
 
 use super::error::ErrorSlot;
-use super::{ContextSettings, LlamaError, Vocabulary, c_path, shim};
+use super::{ContextSettings, LlamaError, TextKind, Token, Vocabulary, c_path, shim};
 
 /// A model's weights and vocabulary. Contexts and samplers borrow it.
 pub(crate) struct Model {
@@ -94,6 +94,47 @@ impl Model {
         })
     }
 
+    /// How the file says that vectors become one; `None` where it says nothing.
+    pub(crate) fn pooling(&self) -> Option<i32> {
+        let architecture = self.metadata("general.architecture");
+        self.metadata(&format!("{architecture}.pooling_type")).parse().ok()
+    }
+
+    /// The prompt by which a reranker scores a document.
+    ///
+    /// # Errors
+    /// When a text can't be turned into tokens.
+    pub(crate) fn rank_prompt(&self, query: &str, document: &str) -> Result<Vec<Token>, LlamaError> {
+        let vocabulary = self.vocabulary();
+        // SAFETY: the model is loaded and the name NUL-terminated; the text lives as long as the model.
+        let template = unsafe { sys::llama_model_chat_template(self.as_ptr(), c"rerank".as_ptr()) };
+        if template.is_null() {
+            let query = vocabulary.tokenize(query, TextKind::Plain)?;
+            let document = vocabulary.tokenize(document, TextKind::Plain)?;
+            return Ok(vocabulary.rank_pair(&query, &document));
+        }
+        // SAFETY: not null, and NUL-terminated.
+        let template = unsafe { CStr::from_ptr(template) }.to_string_lossy();
+        // Cut at its slots, so that the texts in them are never read as control tokens.
+        let mut tokens = Vec::new();
+        let mut rest: &str = &template;
+        loop {
+            let slots = [("{query}", query), ("{document}", document)];
+            let next = slots.into_iter().filter_map(|(slot, text)| Some((rest.find(slot)?, slot, text))).min();
+            let end = next.map_or(rest.len(), |(place, ..)| place);
+            tokens.extend(vocabulary.tokenize(&rest[..end], TextKind::PromptPart)?);
+            let Some((_, slot, text)) = next else { return Ok(tokens) };
+            tokens.extend(vocabulary.tokenize(text, TextKind::Plain)?);
+            rest = &rest[end + slot.len()..];
+        }
+    }
+
+    /// Numbers of an embedding.
+    pub(crate) fn embedding_length(&self) -> u32 {
+        // SAFETY: the model is loaded.
+        u32::try_from(unsafe { sys::llama_model_n_embd_out(self.as_ptr()) }).unwrap_or(0)
+    }
+
     /// Number of weights.
     pub(crate) fn parameter_count(&self) -> u64 {
         // SAFETY: the model is loaded.
@@ -120,8 +161,12 @@ impl Model {
 
     /// Whether it can write text: embedding models and encoders can't.
     pub(crate) fn can_generate(&self) -> bool {
+        // A model whose tokens see those behind them was trained to read only.
+        let causal = self.metadata(&format!("{}.attention.causal", self.metadata("general.architecture")));
         // SAFETY: the model is loaded.
-        unsafe { sys::llama_model_has_decoder(self.as_ptr()) && !sys::llama_model_has_encoder(self.as_ptr()) }
+        let has_decoder =
+            unsafe { sys::llama_model_has_decoder(self.as_ptr()) && !sys::llama_model_has_encoder(self.as_ptr()) };
+        has_decoder && causal != "false"
     }
 }
 

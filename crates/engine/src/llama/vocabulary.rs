@@ -26,6 +26,8 @@ pub(crate) enum TextKind {
     PromptPart,
     /// Text without control tokens.
     Plain,
+    /// Such a text by itself, with the tokens that the model wants around it.
+    Whole,
 }
 
 impl<'model> Vocabulary<'model> {
@@ -50,8 +52,8 @@ impl<'model> Vocabulary<'model> {
                     length,
                     tokens.as_mut_ptr(),
                     capacity,
-                    kind == TextKind::PromptStart,
-                    kind != TextKind::Plain,
+                    matches!(kind, TextKind::PromptStart | TextKind::Whole),
+                    matches!(kind, TextKind::PromptStart | TextKind::PromptPart),
                     error.as_out(),
                 )
             };
@@ -118,6 +120,31 @@ impl<'model> Vocabulary<'model> {
         // SAFETY: the vocabulary lives as long as `self`. Without such a token it is -1.
         let token = unsafe { sys::llama_vocab_bos(self.pointer) };
         token.max(0)
+    }
+
+    /// A query and a document as rerankers were trained on them: each ends with the end token, or with the separator
+    /// where there is none, and begins with what the model wants.
+    pub(crate) fn rank_pair(self, query: &[Token], document: &[Token]) -> Vec<Token> {
+        // SAFETY: the vocabulary lives as long as `self`; tokens that it lacks are -1.
+        let (bos, eos, sep, add_bos, add_eos, add_sep) = unsafe {
+            (
+                sys::llama_vocab_bos(self.pointer),
+                sys::llama_vocab_eos(self.pointer),
+                sys::llama_vocab_sep(self.pointer),
+                sys::llama_vocab_get_add_bos(self.pointer),
+                sys::llama_vocab_get_add_eos(self.pointer),
+                sys::llama_vocab_get_add_sep(self.pointer),
+            )
+        };
+        let end = if eos < 0 { sep } else { eos };
+        let mark = |token: Token, wanted: bool| Some(token).filter(|&token| wanted && token >= 0);
+        let mut tokens: Vec<Token> = mark(bos, add_bos).into_iter().collect();
+        tokens.extend_from_slice(query);
+        tokens.extend(mark(end, add_eos));
+        tokens.extend(mark(sep, add_sep));
+        tokens.extend_from_slice(document);
+        tokens.extend(mark(end, add_eos));
+        tokens
     }
 
     fn has_attribute(self, token: Token, attribute: sys::llama_token_attr) -> bool {

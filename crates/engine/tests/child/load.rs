@@ -1,7 +1,7 @@
 //! Loading, and files that can't be loaded.
 
 use engawa_engine_client::LoadEvent;
-use engawa_engine_client::protocol::{LoadError, LoadRequest, LoadSettings, TemplateSource};
+use engawa_engine_client::protocol::{LoadError, LoadRequest, LoadSettings, Purpose, TemplateSource};
 use engawa_testkit::gguf::TensorType;
 use engawa_testkit::{Fault, RandomModel, ScriptedModel};
 
@@ -67,7 +67,7 @@ async fn a_load_can_be_cancelled() {
     let file = ModelFile::new(|path| large.tensor_type(TensorType::F32).write(path).unwrap());
     let engine = start().await;
     let settings = LoadSettings { use_mmap: false, ..settings() };
-    let request = LoadRequest { path: file.path.clone(), settings, cache: None };
+    let request = LoadRequest { path: file.path.clone(), settings, purpose: Purpose::Replies, cache: None };
     let mut events = engine.load(request);
     engine.cancel_load();
     loop {

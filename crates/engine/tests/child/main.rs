@@ -8,6 +8,7 @@ mod constraint;
 mod death;
 mod demo;
 mod drafts;
+mod embedding;
 mod load;
 mod prefix;
 mod reply;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use engawa_engine_client::protocol::{CacheFolder, GenerateRequest, LoadRequest, LoadSettings, PromptMessage};
+use engawa_engine_client::protocol::{CacheFolder, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, Purpose};
 use engawa_engine_client::{Engine, LoadEvent};
 use engawa_testkit::{RandomModel, ScriptedModel};
 use tempfile::TempDir;
@@ -17,7 +17,8 @@ fn cache(folder: &Path) -> CacheFolder {
 
 async fn start_with(file: &ModelFile, cache: CacheFolder, settings: LoadSettings) -> Arc<Engine> {
     let engine = start().await;
-    let mut events = engine.load(LoadRequest { path: file.path.clone(), settings, cache: Some(cache) });
+    let mut events =
+        engine.load(LoadRequest { path: file.path.clone(), settings, purpose: Purpose::Replies, cache: Some(cache) });
     loop {
         match patiently(events.recv()).await.unwrap() {
             LoadEvent::Progress(_) => {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engawa_engine_client::protocol::{
     ContinueFinal, Decoding, FinishReason, GenerateRequest, LoadError, LoadRequest, LoadSettings, ModelInfo,
-    PromptMessage, RequestId, Role, Sampling, Timings, TokenLogprob, ToolCall,
+    PromptMessage, Purpose, RequestId, Role, Sampling, Timings, TokenLogprob, ToolCall,
 };
 use engawa_engine_client::{Engine, EngineProgram, LoadEvent, Reply, ReplyEvent};
 use engawa_testkit::ScriptedModel;
@@ -47,7 +47,16 @@ pub(crate) async fn start() -> Arc<Engine> {
 
 /// Loads a model; its error, or how the engine ended, as text.
 pub(crate) async fn load(engine: &Engine, file: &ModelFile, settings: LoadSettings) -> Result<ModelInfo, LoadError> {
-    let mut events = engine.load(LoadRequest { path: file.path.clone(), settings, cache: None });
+    load_for(engine, file, settings, Purpose::Replies).await
+}
+
+pub(crate) async fn load_for(
+    engine: &Engine,
+    file: &ModelFile,
+    settings: LoadSettings,
+    purpose: Purpose,
+) -> Result<ModelInfo, LoadError> {
+    let mut events = engine.load(LoadRequest { path: file.path.clone(), settings, purpose, cache: None });
     loop {
         match patiently(events.recv()).await.expect("a load ends with an event") {
             LoadEvent::Progress(fraction) => assert!((0.0..=1.0).contains(&fraction), "{fraction}"),

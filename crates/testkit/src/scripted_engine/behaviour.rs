@@ -120,6 +120,7 @@ impl ModelBehaviour {
             size_bytes: 4000,
             n_ctx_train: 4096,
             n_ctx,
+            n_embd: 8,
             n_layer: 3,
             n_gpu_layer: 0,
             devices: Vec::new(),

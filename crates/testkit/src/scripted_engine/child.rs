@@ -7,9 +7,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync
 use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::{
-    DeviceInfo, DeviceKind, EngineEvent, EngineRequest, FinishReason, FlashAttention, GenerateError, GenerateRequest,
-    LoadError, LoadRequest, MAX_EVENT_BYTES, MAX_REQUEST_BYTES, PROTOCOL_VERSION, RequestId, Sampling, Timings,
-    read_frame, write_frame,
+    DeviceInfo, DeviceKind, EmbedRequest, EngineEvent, EngineRequest, FinishReason, FlashAttention, GenerateError,
+    GenerateRequest, LoadError, LoadRequest, MAX_EVENT_BYTES, MAX_REQUEST_BYTES, PROTOCOL_VERSION, RankRequest,
+    RequestId, Sampling, Timings, read_frame, write_frame,
 };
 
 use super::behaviour::{GreetingBehaviour, ModelBehaviour};
@@ -93,6 +93,9 @@ impl Child {
                     Ok((reason, timings)) => EngineEvent::Finished { id, reason, timings },
                     Err(error) => EngineEvent::RequestFailed { id, error },
                 });
+            }
+            EngineRequest::Embed(EmbedRequest { id, .. }) | EngineRequest::Rank(RankRequest { id, .. }) => {
+                send(&EngineEvent::RequestFailed { id, error: GenerateError::WrongPurpose });
             }
             EngineRequest::Hello { .. }
             | EngineRequest::CancelLoad
