@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use engawa_chat::Speculation;
+
 use crate::bare_loop::BareLoop;
 use crate::report;
 use crate::whole_path::WholePath;
@@ -13,7 +15,8 @@ const PROMPT: &str = "Tell a long story about a porch.";
 pub(crate) async fn measure(model: &Path, folder: &Path) -> anyhow::Result<()> {
     let bare = BareLoop::load(model)?;
     let mut whole = WholePath::open(&folder.join("decode"))?;
-    whole.load(model).await?;
+    // The bare loop has no drafts either.
+    whole.load_with(model, Speculation::Off).await?;
     let (mut ratios, mut bare_speeds, mut whole_speeds) = (Vec::new(), Vec::new(), Vec::new());
     // The first round warms both up.
     for round in 0..=ROUNDS {
@@ -23,8 +26,8 @@ pub(crate) async fn measure(model: &Path, folder: &Path) -> anyhow::Result<()> {
         let tokens = observed.timings.generated_tokens.saturating_sub(1);
         let whole_speed = f64::from(tokens) / observed.writing.as_secs_f64();
         eprintln!(
-            "round {round}: bare {bare_speed:.1}, whole path {whole_speed:.1} tokens/s, {} bytes of HTML",
-            observed.html_bytes
+            "round {round}: bare {bare_speed:.1}, whole path {whole_speed:.1} tokens/s, {} bytes of HTML, {:?}",
+            observed.html_bytes, observed.timings
         );
         if round > 0 {
             ratios.push(whole_speed / bare_speed);
@@ -39,7 +42,7 @@ pub(crate) async fn measure(model: &Path, folder: &Path) -> anyhow::Result<()> {
         "",
     );
     report::line(
-        "decode, whole path (child, pipe, chat, store, render)",
+        "decode, whole path without drafts (child, pipe, chat, store, render)",
         &format!("{:.1} tokens/s", report::median(&mut whole_speeds)),
         "",
     );
