@@ -222,11 +222,6 @@ impl<'model> SamplerPlan<'model> {
         Ok(Self { model, decoding, grammar, written, n_ctx, prompt_length })
     }
 
-    /// Whether a sampler may fail where that of other requests does not.
-    pub(crate) fn is_special(&self) -> bool {
-        self.decoding != Decoding::default()
-    }
-
     /// A sampler that knows the tokens its penalties look back on, and what of the reply its grammar has seen.
     ///
     /// # Errors

@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::{
-    Constraint, ContinueFinal, EmbedRequest, EngineEvent, EngineRequest, FinishReason, GenerateError, LoadError,
-    PromptCount, PromptMessage, RankRequest, RequestId, Speculation, ToolDefinition,
+    Constraint, ContinueFinal, Decoding, EmbedRequest, EngineEvent, EngineRequest, FinishReason, GenerateError,
+    LoadError, PromptCount, PromptMessage, RankRequest, RequestId, Speculation, ToolDefinition,
 };
 
 use crate::child::{Signals, list_devices};
@@ -290,9 +290,9 @@ impl<'model, 'io> Inference<'model, 'io> {
         let request = &self.tasks[index].request;
         let constraint = request.decoding.constraint.as_ref();
         let mut prompt = self.prompt(&request.messages, &request.tools, constraint, request.continue_final)?;
-        let plan = SamplerPlan::new(self.model, request, &prompt, self.context.size(), 0)?;
-        if plan.is_special() {
+        if request.decoding != Decoding::default() {
             // Nobody should wait for a prompt to be read only to hear that its grammar is none.
+            let plan = SamplerPlan::new(self.model, request, &prompt, self.context.size(), 0)?;
             plan.make(&request.sampling, 0, &[])?;
         }
         let tokens = std::mem::take(&mut prompt.tokens);
@@ -320,14 +320,20 @@ impl<'model, 'io> Inference<'model, 'io> {
         idle.min_by_key(|&sequence| (!self.sequences[sequence].is_empty(), self.sequences[sequence].last_used))
     }
 
-    /// Makes room in the cache. False when a task that is alone has it all.
-    fn make_room(&mut self) -> bool {
-        let idle = (0..self.sequences.len())
+    /// Saves and clears the idle sequence that was used longest ago; false when there is none.
+    fn evict_idle(&mut self) -> bool {
+        let oldest = (0..self.sequences.len())
             .filter(|&sequence| self.is_idle(sequence) && !self.sequences[sequence].is_empty())
             .min_by_key(|&sequence| self.sequences[sequence].last_used);
-        if let Some(sequence) = idle {
-            self.save(sequence);
-            self.sequences[sequence].cut(&mut self.context, 0);
+        let Some(oldest) = oldest else { return false };
+        self.save(oldest);
+        self.sequences[oldest].cut(&mut self.context, 0);
+        true
+    }
+
+    /// Makes room in the cache. False when a task that is alone has it all.
+    fn make_room(&mut self) -> bool {
+        if self.evict_idle() {
             return true;
         }
         let mut placed = self.tasks.iter_mut().filter(|task| task.sequence.is_some());
@@ -361,11 +367,9 @@ impl<'model, 'io> Inference<'model, 'io> {
             if !sequence.is_empty() {
                 return true;
             }
-            let others =
-                (0..self.sequences.len()).filter(|&other| self.is_idle(other) && !self.sequences[other].is_empty());
-            let Some(oldest) = others.min_by_key(|&other| self.sequences[other].last_used) else { return false };
-            self.save(oldest);
-            self.sequences[oldest].cut(&mut self.context, 0);
+            if !self.evict_idle() {
+                return false;
+            }
         }
     }
 

@@ -25,6 +25,14 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(30);
 /// Memory left to the rest of the machine when a load is judged, in bytes.
 const MEMORY_MARGIN: u64 = 256 << 20;
 
+/// The template of a model that brings none.
+const CHATML: TemplateInfo = TemplateInfo {
+    source: TemplateSource::ChatMl,
+    accepts_assistant_first: true,
+    accepts_repeated_roles: true,
+    supports_thinking: false,
+};
+
 /// llama.cpp's numbers of ways to pool.
 const MEAN: i32 = 1;
 const CLS: i32 = 2;
@@ -110,13 +118,7 @@ pub(crate) fn prepare_embedding<'model>(
     let lines = take_errors();
     let mut context = context.ok_or_else(|| refusal(&lines))?;
     context.warm_up(model.vocabulary().warm_up_token());
-    let template = TemplateInfo {
-        source: TemplateSource::ChatMl,
-        accepts_assistant_first: true,
-        accepts_repeated_roles: true,
-        supports_thinking: false,
-    };
-    let info = describe(model, &context, &request.settings, settings.n_threads, template);
+    let info = describe(model, &context, &request.settings, settings.n_threads, CHATML);
     Ok((context, info))
 }
 
@@ -250,13 +252,7 @@ fn choose_template<'model>(
         return Ok((templates, template));
     }
     let templates = Templates::chatml(model).map_err(refused)?;
-    let template = TemplateInfo {
-        source: TemplateSource::ChatMl,
-        accepts_assistant_first: true,
-        accepts_repeated_roles: true,
-        supports_thinking: false,
-    };
-    Ok((templates, template))
+    Ok((templates, CHATML))
 }
 
 fn message(role: Role) -> PromptMessage {

@@ -193,9 +193,7 @@ impl Models {
         if inner.load != load {
             return false;
         }
-        if let Some(engine) = inner.engine.take() {
-            tokio::spawn(engine.stop());
-        }
+        inner.stop_engine();
         true
     }
 
@@ -246,9 +244,7 @@ impl Models {
         if inner.load != load {
             return;
         }
-        if let Some(engine) = inner.engine.take() {
-            tokio::spawn(engine.stop());
-        }
+        inner.stop_engine();
         if let ModelError::EngineEnded(report) = &error {
             inner.crashes.push_back(Instant::now());
             tracing::warn!(%report, "the engine ended");
@@ -407,6 +403,11 @@ impl Inner {
         if let Some(starting) = self.starting.take() {
             starting.abort();
         }
+        self.stop_engine();
+    }
+
+    /// Stops the engine behind the scenes, if there is one.
+    fn stop_engine(&mut self) {
         if let Some(engine) = self.engine.take() {
             tokio::spawn(engine.stop());
         }

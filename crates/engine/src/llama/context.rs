@@ -316,11 +316,8 @@ impl<'model> Context<'model> {
     /// not fit the model: the sequence is empty then. The state must be whole: llama.cpp ends the process otherwise.
     pub(crate) fn restore(&mut self, sequence: SequenceIndex, state: &[u8], length: usize) -> bool {
         // SAFETY: the context lives, and its memory with it; the state is `len` bytes long.
-        let read = unsafe {
-            let read = sys::llama_state_seq_set_data(self.as_ptr(), state.as_ptr(), state.len(), sequence.raw());
-            read == state.len()
-        };
-        let whole = read && self.length(sequence) == length;
+        let read = unsafe { sys::llama_state_seq_set_data(self.as_ptr(), state.as_ptr(), state.len(), sequence.raw()) };
+        let whole = read == state.len() && self.length(sequence) == length;
         if !whole {
             self.clear(sequence);
         }

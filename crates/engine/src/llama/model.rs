@@ -94,10 +94,14 @@ impl Model {
         })
     }
 
+    /// A metadata value that stands under the architecture's name.
+    fn architecture_metadata(&self, key: &str) -> String {
+        self.metadata(&format!("{}.{key}", self.metadata("general.architecture")))
+    }
+
     /// How the file says that vectors become one; `None` where it says nothing.
     pub(crate) fn pooling(&self) -> Option<i32> {
-        let architecture = self.metadata("general.architecture");
-        self.metadata(&format!("{architecture}.pooling_type")).parse().ok()
+        self.architecture_metadata("pooling_type").parse().ok()
     }
 
     /// The prompt by which a reranker scores a document.
@@ -162,7 +166,7 @@ impl Model {
     /// Whether it can write text: embedding models and encoders can't.
     pub(crate) fn can_generate(&self) -> bool {
         // A model whose tokens see those behind them was trained to read only.
-        let causal = self.metadata(&format!("{}.attention.causal", self.metadata("general.architecture")));
+        let causal = self.architecture_metadata("attention.causal");
         // SAFETY: the model is loaded.
         let has_decoder =
             unsafe { sys::llama_model_has_decoder(self.as_ptr()) && !sys::llama_model_has_encoder(self.as_ptr()) };

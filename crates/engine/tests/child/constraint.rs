@@ -1,7 +1,9 @@
 //! Replies that must have a form, and forms that can't be used.
 
-use engawa_engine_client::ReplyEvent;
+use std::sync::Arc;
+
 use engawa_engine_client::protocol::{Constraint, Decoding, FinishReason, GenerateError, GenerateRequest, Sampling};
+use engawa_engine_client::{Engine, ReplyEvent};
 use engawa_testkit::{RandomModel, ScriptedModel, Template};
 
 use crate::support::{
@@ -24,11 +26,17 @@ fn schema(text: &str) -> GenerateRequest {
     asked(Constraint::JsonSchema(text.to_owned()))
 }
 
-#[tokio::test]
-async fn a_model_that_babbles_keeps_to_a_grammar_and_a_schema() {
-    let file = ModelFile::new(|path| RandomModel::new().write(path).unwrap());
+/// An engine whose model writes anything.
+async fn babbler(model: RandomModel) -> (Arc<Engine>, ModelFile) {
+    let file = ModelFile::new(|path| model.write(path).unwrap());
     let engine = start().await;
     load(&engine, &file, settings()).await.unwrap();
+    (engine, file)
+}
+
+#[tokio::test]
+async fn a_model_that_babbles_keeps_to_a_grammar_and_a_schema() {
+    let (engine, _file) = babbler(RandomModel::new()).await;
     let reply = finish(engine.generate(grammar("root ::= \"yes\" | \"no, \" [a-c]{2,4}"))).await;
     assert_eq!(reply.reason, FinishReason::EndOfTurn);
     let kept = reply.content == "yes"
@@ -43,11 +51,9 @@ async fn a_model_that_babbles_keeps_to_a_grammar_and_a_schema() {
         "additionalProperties": false
     }"#;
     // A model that babbles would never end its thinking.
-    let engine = start().await;
     let template =
         Template::Custom("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant: ".to_owned());
-    let file = ModelFile::new(|path| RandomModel::new().template(template).write(path).unwrap());
-    load(&engine, &file, settings()).await.unwrap();
+    let (engine, _file) = babbler(RandomModel::new().template(template)).await;
     for seed in 0..3 {
         let mut asked = schema(wanted);
         asked.sampling.seed = Some(seed);
@@ -60,9 +66,7 @@ async fn a_model_that_babbles_keeps_to_a_grammar_and_a_schema() {
 
 #[tokio::test]
 async fn settings_may_change_within_a_form() {
-    let file = ModelFile::new(|path| RandomModel::new().write(path).unwrap());
-    let engine = start().await;
-    load(&engine, &file, settings()).await.unwrap();
+    let (engine, _file) = babbler(RandomModel::new()).await;
     let mut asked = grammar("root ::= (\"a\" \"b\"){200}");
     asked.sampling.max_tokens = None;
     let mut reply = engine.generate(asked);
@@ -113,9 +117,7 @@ async fn what_can_not_be_used_is_an_error_and_others_go_on() {
 
 #[tokio::test]
 async fn a_form_without_an_end_ends_at_the_limit() {
-    let file = ModelFile::new(|path| RandomModel::new().write(path).unwrap());
-    let engine = start().await;
-    load(&engine, &file, settings()).await.unwrap();
+    let (engine, _file) = babbler(RandomModel::new()).await;
     let mut asked = grammar("root ::= \"a\" root");
     asked.sampling.max_tokens = Some(50);
     let reply = finish(engine.generate(asked)).await;

@@ -1,8 +1,17 @@
 //! Tokens of earlier turns are not processed again.
 
+use engawa_engine_client::protocol::{GenerateRequest, PromptMessage};
 use engawa_testkit::{Architecture, RandomModel, ScriptedModel};
 
-use crate::support::{ModelFile, assistant, load, say, settings, start, start_with, user};
+use crate::support::{ModelFile, assistant, load, request, say, settings, start, start_with, user};
+
+/// Asks for the most probable reply.
+fn greedy(messages: &[PromptMessage]) -> GenerateRequest {
+    let mut request = request(messages);
+    request.sampling.temperature = 0.0;
+    request.sampling.max_tokens = Some(24);
+    request
+}
 
 #[tokio::test]
 async fn each_turn_processes_only_what_is_new() {
@@ -43,12 +52,6 @@ async fn a_reused_prefix_gives_the_same_reply_as_an_empty_cache() {
     let (warm, cold) = (start().await, start().await);
     load(&warm, &file, settings()).await.unwrap();
     load(&cold, &file, settings()).await.unwrap();
-    let greedy = |messages: &[_]| {
-        let mut request = crate::support::request(messages);
-        request.sampling.temperature = 0.0;
-        request.sampling.max_tokens = Some(24);
-        request
-    };
     let history = [user("What is the weather in Paris?"), assistant("It is sunny."), user("And in London?")];
     crate::support::finish(warm.generate(greedy(&history[..1]))).await;
     let reused = crate::support::finish(warm.generate(greedy(&history))).await;
@@ -63,12 +66,6 @@ async fn a_recurrent_model_goes_back_to_where_a_reply_or_a_message_began() {
     let file = ModelFile::new(|path| RandomModel::new().architecture(Architecture::Mamba).write(path).unwrap());
     let (warm, cold) = (start().await, start().await);
     load(&warm, &file, settings()).await.unwrap();
-    let greedy = |messages: &[_]| {
-        let mut request = crate::support::request(messages);
-        request.sampling.temperature = 0.0;
-        request.sampling.max_tokens = Some(24);
-        request
-    };
     let ask = async |messages: &[_]| crate::support::finish(warm.generate(greedy(messages))).await;
     let first = ask(&[user("What is the weather in Paris?")]).await;
     let retried = ask(&[user("What is the weather in Paris?")]).await;
