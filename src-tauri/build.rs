@@ -20,6 +20,7 @@ const COMMANDS: &[&str] = &[
     "set_sampling",
     "pick_model",
     "inspect_model",
+    "estimate_load",
     "load_model",
     "load_demo",
     "cancel_load",

@@ -33,6 +33,7 @@ pub(crate) fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         sampling::set_sampling,
         model::pick_model,
         model::inspect_model,
+        model::estimate_load,
         model::load_model,
         model::load_demo,
         model::cancel_load,

@@ -15,7 +15,7 @@ pub(crate) use conversation::{ContextUse, Conversation, ConversationSummary, par
 pub(crate) use error::UiError;
 pub(crate) use event::{Event, Notice};
 pub(crate) use message::Message;
-pub(crate) use model::{LoadSettings, ModelCard, ModelState};
+pub(crate) use model::{LoadEstimate, LoadSettings, ModelCard, ModelState};
 pub(crate) use sampling::{Sampling, sampling};
 pub(crate) use settings::{LanguageChoice, Settings};
 pub(crate) use start::StartState;

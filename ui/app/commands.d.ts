@@ -35,6 +35,8 @@ export interface Commands {
   "model-pick": null;
   "model-demo": null;
   "model-load": { path: string; settings: LoadSettings };
+  /** Asks what a load would take. */
+  "model-estimate": { path: string; settings: LoadSettings };
   "model-load-dismiss": null;
   "model-load-again": { path: string };
   /** Opens the load card of a file. */

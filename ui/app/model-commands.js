@@ -40,6 +40,15 @@ export function modelCommands(context) {
       store.change((state) => (state.loadCard = { ...card, settings }));
     },
 
+    async "model-estimate"({ path, settings }) {
+      const answer = await backend.estimateLoad(path, settings).then(
+        (estimate) => ({ settings, estimate, error: null }),
+        // An engine that ended over it tells nothing: a load may go another way.
+        (error) => ({ settings, estimate: null, error: error.code?.startsWith("engine_") ? null : error }),
+      );
+      store.change((state) => (state.loadAnswer = answer));
+    },
+
     "model-load": ({ path, settings }) => load(path, settings),
     async "model-load-again"({ path }) {
       const settings = store.state.loadSettings.get(path) ?? (await backend.inspectModel(path)).settings;

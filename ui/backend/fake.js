@@ -181,6 +181,7 @@ export function fakeBackend(query) {
 
     pickModel: async () => model.card(),
     inspectModel: async () => model.card(),
+    estimateLoad: async (_path, settings) => model.estimate(settings),
     loadModel: async (_path, settings) => void model.load(settings),
     loadDemo: async () => void model.load(model.card().settings),
     cancelLoad: async () => model.cancel(),

@@ -50,6 +50,7 @@ export function tauriBackend() {
 
     pickModel: () => invoke("pick_model"),
     inspectModel: (path) => invoke("inspect_model", { path }),
+    estimateLoad: (path, settings) => invoke("estimate_load", { path, settings }),
     loadModel: (path, settings) => invoke("load_model", { path, settings }),
     loadDemo: () => invoke("load_demo"),
     cancelLoad: () => invoke("cancel_load"),

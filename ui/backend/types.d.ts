@@ -149,6 +149,14 @@ export interface LoadSettings {
   promptLookup: boolean;
 }
 
+/** What a load would take of the memory that is free now. */
+export interface LoadEstimate {
+  layers: number;
+  gpuLayers: number;
+  /** GPUs by name, then the machine itself, without a name. Bytes. */
+  devices: { name: string; available: number; weights: number; context: number; compute: number }[];
+}
+
 export interface LoadedModel {
   path: string;
   name: string;
@@ -252,6 +260,8 @@ export interface Backend {
   /** Opens the file dialog; null when it was cancelled. */
   pickModel(): Promise<ModelCard | null>;
   inspectModel(path: string): Promise<ModelCard>;
+  /** Reckons what a load would take, by the engine; fails where the load would fail. */
+  estimateLoad(path: string, settings: LoadSettings): Promise<LoadEstimate>;
   /** Resolves when loading has begun; the rest are `modelState` events. */
   loadModel(path: string, settings: LoadSettings): Promise<void>;
   loadDemo(): Promise<void>;

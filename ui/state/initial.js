@@ -25,6 +25,7 @@ export function initialState() {
     announcement: null,
     model: { state: "none" },
     loadCard: null,
+    loadAnswer: null,
     loadSettings: new Map(),
     notices: [],
     dismissedFailure: null,

@@ -5,6 +5,7 @@ import type {
   Conversation,
   ConversationId,
   ConversationSummary,
+  LoadEstimate,
   LoadSettings,
   Message,
   MessageId,
@@ -53,6 +54,9 @@ export interface Unsent {
   error: UiError;
 }
 
+/** What the engine says that a load with these settings would take, or why it would fail. */
+export interface LoadAnswer { settings: LoadSettings; estimate: LoadEstimate | null; error: UiError | null }
+
 export interface AppState {
   version: string;
   language: Language;
@@ -86,6 +90,8 @@ export interface AppState {
   model: ModelState;
   /** The file whose load card is open. */
   loadCard: ModelCard | null;
+  /** What the engine last said that a load would take. */
+  loadAnswer: LoadAnswer | null;
   /** How each file was loaded last. */
   loadSettings: Map<string, LoadSettings>;
 

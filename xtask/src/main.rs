@@ -7,11 +7,13 @@
 
 mod bench;
 mod checks;
+mod gpu;
 mod packages;
 mod process;
 mod repository;
 mod run;
 mod test;
+mod vulkan_headers;
 
 use std::process::ExitCode;
 
@@ -29,8 +31,10 @@ Commands:
                            the demo model; ARGUMENTS go to Engawa
         --demo             start with the demo model
         --debug            build without optimisation: quick to build, slow to answer
+        --vulkan --cuda    build these GPU back ends, too; without either, those whose toolkit is found
+        --cpu              build none
   test [FILTER]            run every check and every test; FILTER narrows the tests by name
-        --fast             leave out clippy and the tests that need a window
+        --fast             leave out clippy and the tests that need a window or a GPU back end
   bench [ARGUMENTS]        measure the engine; ARGUMENTS go to the benchmark
   help                     show this text
 
@@ -84,6 +88,9 @@ fn parse_run(arguments: &[String]) -> Result<run::Options> {
         match argument.as_str() {
             "--demo" => options.model = run::Model::Demo,
             "--debug" => options.profile = run::Profile::Debug,
+            "--vulkan" => options.gpu.name(gpu::Backend::Vulkan),
+            "--cuda" => options.gpu.name(gpu::Backend::Cuda),
+            "--cpu" => options.gpu = gpu::Wanted::Named(Vec::new()),
             "--" => options.arguments.extend(remaining.by_ref().cloned()),
             _ => bail!(
                 "`cargo xtask run` does not know `{argument}`; what is meant for Engawa itself goes after `--`, \
@@ -124,6 +131,15 @@ mod tests {
         let options = parse_run(&words("--demo --debug -- model.gguf --debug")).unwrap();
         assert_eq!(options.arguments, words("model.gguf --debug"));
         assert_eq!((options.profile, options.model), (run::Profile::Debug, run::Model::Demo));
+    }
+
+    #[test]
+    fn run_builds_the_gpu_back_ends_that_are_named_else_those_that_can_be() {
+        use gpu::{Backend, Wanted};
+        let wanted = |line: &str| parse_run(&words(line)).unwrap().gpu;
+        assert_eq!(wanted(""), Wanted::Found);
+        assert_eq!(wanted("--cpu"), Wanted::Named(vec![]));
+        assert_eq!(wanted("--cuda --vulkan"), Wanted::Named(vec![Backend::Cuda, Backend::Vulkan]));
     }
 
     #[test]

@@ -84,6 +84,13 @@ const LINUX_TEST: &[Requirement] = &[
     package("fonts-noto-color-emoji"),
 ];
 
+/// What the Vulkan back end needs, beside headers that are new enough.
+const LINUX_VULKAN: &[Requirement] =
+    &[library("libvulkan-dev", "vulkan"), program("glslc", &["glslc"]), package("spirv-headers")];
+
+/// What a Vulkan device without a graphics card needs.
+const LINUX_SOFTWARE_VULKAN: &[Requirement] = &[package("mesa-vulkan-drivers")];
+
 /// Installs what is missing for the purpose and says so when nothing is.
 ///
 /// # Errors
@@ -109,7 +116,7 @@ pub(crate) enum Changed {
 ///
 /// As for [`setup`].
 pub(crate) fn ensure(purpose: Purpose) -> Result<Changed> {
-    let packages = ensure_packages(purpose)?;
+    let packages = ensure_packages(requirements(purpose))?;
     let components = match purpose {
         Purpose::Build => Changed::No,
         Purpose::BuildAndTest => ensure_rust_components()?,
@@ -117,8 +124,19 @@ pub(crate) fn ensure(purpose: Purpose) -> Result<Changed> {
     Ok(if packages == Changed::Yes { packages } else { components })
 }
 
-fn ensure_packages(purpose: Purpose) -> Result<Changed> {
-    let requirements = requirements(purpose);
+/// Installs what building the Vulkan back end needs; elsewhere than on Linux that comes with Vulkan's SDK.
+///
+/// # Errors
+///
+/// As for [`setup`].
+pub(crate) fn ensure_vulkan() -> Result<()> {
+    if cfg!(target_os = "linux") {
+        ensure_packages(LINUX_VULKAN.iter().collect())?;
+    }
+    Ok(())
+}
+
+fn ensure_packages(requirements: Vec<&Requirement>) -> Result<Changed> {
     if process::is_on_path("apt-get") && process::is_on_path("dpkg-query") {
         let missing = missing_on_debian(&requirements)?;
         if missing.is_empty() {
@@ -138,11 +156,18 @@ fn ensure_packages(purpose: Purpose) -> Result<Changed> {
 fn requirements(purpose: Purpose) -> Vec<&'static Requirement> {
     let is_linux = cfg!(target_os = "linux");
     let tests = purpose == Purpose::BuildAndTest;
-    [(true, COMPILERS), (is_linux, LINUX_BUILD), (tests, JAVASCRIPT), (tests && is_linux, LINUX_TEST)]
-        .into_iter()
-        .filter(|(wanted, _)| *wanted)
-        .flat_map(|(_, requirements)| requirements)
-        .collect()
+    [
+        (true, COMPILERS),
+        (is_linux, LINUX_BUILD),
+        (tests, JAVASCRIPT),
+        (tests && is_linux, LINUX_TEST),
+        (tests && is_linux, LINUX_VULKAN),
+        (tests && is_linux, LINUX_SOFTWARE_VULKAN),
+    ]
+    .into_iter()
+    .filter(|(wanted, _)| *wanted)
+    .flat_map(|(_, requirements)| requirements)
+    .collect()
 }
 
 fn missing_on_debian(requirements: &[&Requirement]) -> Result<Vec<&'static str>> {

@@ -21,11 +21,45 @@ pub(crate) fn root() -> PathBuf {
 ///
 /// When cargo can't describe the workspace.
 pub(crate) fn target_folder(root: &Path) -> Result<PathBuf> {
-    let output = process::run_quietly(process::cargo(root).args(["metadata", "--format-version", "1", "--no-deps"]))?;
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&output.stdout).context("while reading what `cargo metadata` wrote")?;
+    let metadata = metadata(root, &["--no-deps"])?;
     let folder = metadata["target_directory"].as_str().context("`cargo metadata` did not name the target folder")?;
     Ok(PathBuf::from(folder))
+}
+
+/// Returns the version of a package that the workspace depends on and the folder of its source.
+///
+/// # Errors
+///
+/// When cargo can't describe the workspace or does not know the package.
+pub(crate) fn dependency(root: &Path, name: &str) -> Result<(String, PathBuf)> {
+    let metadata = metadata(root, &["--locked"])?;
+    let package = metadata["packages"]
+        .as_array()
+        .and_then(|packages| packages.iter().find(|package| package["name"] == name))
+        .with_context(|| format!("`cargo metadata` does not know {name}"))?;
+    let text = |key: &str| package[key].as_str().with_context(|| format!("`cargo metadata` lacks {key} of {name}"));
+    let folder = Path::new(text("manifest_path")?).parent().map(Path::to_owned).unwrap_or_default();
+    Ok((text("version")?.to_owned(), folder))
+}
+
+fn metadata(root: &Path, arguments: &[&str]) -> Result<serde_json::Value> {
+    let output =
+        process::run_quietly(process::cargo(root).args(["metadata", "--format-version", "1"]).args(arguments))?;
+    serde_json::from_slice(&output.stdout).context("while reading what `cargo metadata` wrote")
+}
+
+/// Copies a file into a folder, where a running program may have the old one mapped: that is replaced, never written into.
+///
+/// # Errors
+///
+/// When the file can't be read or the folder can't be written to.
+pub(crate) fn replace_file(file: &Path, folder: &Path) -> Result<()> {
+    let name = file.file_name().context("a file to copy has a name")?;
+    let (target, fresh) = (folder.join(name), folder.join(format!(".{}.new", name.to_string_lossy())));
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::copy(file, &fresh))
+        .and_then(|_| fs::rename(&fresh, &target))
+        .with_context(|| format!("while copying {} to {}", file.display(), folder.display()))
 }
 
 /// Lists the files below a folder, sorted, without hidden ones and `node_modules`; none if it does not exist.

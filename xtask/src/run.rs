@@ -8,13 +8,14 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::packages::{self, Purpose};
-use crate::{process, repository};
+use crate::{gpu, process, repository};
 
 /// What was asked for on the command line.
 #[derive(Debug, Default)]
 pub(crate) struct Options {
     pub(crate) profile: Profile,
     pub(crate) model: Model,
+    pub(crate) gpu: gpu::Wanted,
     /// Passed on to Engawa.
     pub(crate) arguments: Vec<String>,
 }
@@ -53,6 +54,7 @@ pub(crate) fn run(options: &Options) -> Result<ExitCode> {
     });
     let executable = folder.join(format!("engawa-desktop{}", env::consts::EXE_SUFFIX));
     build(&root, options.profile, executable.is_file())?;
+    gpu::build(&root, &options.gpu, &folder)?;
 
     let mut command = Command::new(&executable);
     command.arg(match options.model {

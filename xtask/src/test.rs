@@ -11,7 +11,7 @@ use crate::checks::{
     backend_boundary, clippy, dependency_direction, format, javascript_types, locales, relative_imports,
 };
 use crate::packages::{self, Purpose};
-use crate::{process, repository};
+use crate::{gpu, process, repository};
 
 /// What was asked for on the command line.
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ pub(crate) struct Options {
 pub(crate) enum Extent {
     #[default]
     Everything,
-    /// Leaves out clippy and the tests that need a window.
+    /// Leaves out clippy and the tests that need a window or a GPU back end.
     Fast,
 }
 
@@ -93,6 +93,12 @@ const STEPS: &[Step] = &[
         run: run_tests,
         advice: "the failures are listed above; `cargo xtask test NAME` runs a single one again",
         is_in_fast: true,
+    },
+    Step {
+        name: "GPU offload",
+        run: run_offload_tests,
+        advice: "the failures are listed above; the tests use Mesa's software device, so no graphics card is at fault",
+        is_in_fast: false,
     },
 ];
 
@@ -167,6 +173,17 @@ fn run_tests(root: &Path, options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// Builds the Vulkan back end and runs the tests that need it, on a device in software.
+fn run_offload_tests(root: &Path, options: &Options) -> Result<()> {
+    if !cfg!(target_os = "linux") {
+        return Ok(());
+    }
+    let library = gpu::library(root, gpu::Backend::Vulkan)?;
+    let mut tests = process::cargo(root);
+    tests.args(["test", "--workspace", "--test", "child"]).args(&options.filter).args(["--", "--ignored"]);
+    process::run_visibly(tests.env("ENGAWA_VULKAN_BACKEND", library))
+}
+
 /// Writes one line for each step.
 fn summary(outcomes: &[(&str, Outcome)]) -> String {
     let mut text = String::from("Summary\n");
@@ -191,7 +208,7 @@ fn closing_words(options: &Options) -> String {
     match options.extent {
         Extent::Everything => format!("Good: {tests}."),
         Extent::Fast => {
-            format!("Good so far: {tests}, without clippy and the tests that need a window.")
+            format!("Good so far: {tests}, without clippy and the tests that need a window or a GPU back end.")
         }
     }
 }
@@ -228,7 +245,7 @@ Summary
         assert_eq!(
             closing_words(&options),
             "Good so far: every check passed, and the tests whose name contains `cancel`, \
-             without clippy and the tests that need a window."
+             without clippy and the tests that need a window or a GPU back end."
         );
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use engawa_catalog::presets::{CardProblem, Character, built_in_characters, load_characters};
 use engawa_engine_client::EngineProgram;
-use engawa_engine_client::protocol::LoadSettings;
+use engawa_engine_client::protocol::{LoadEstimate, LoadSettings};
 use engawa_store::{ConversationId, Opened, Recovered, Store};
 use tokio::sync::broadcast;
 
@@ -109,6 +109,14 @@ impl Chat {
     /// [`ModelError::File`].
     pub async fn inspect_model(&self, path: &Path) -> Result<ModelCard, ModelError> {
         self.shared.models.inspect(path).await
+    }
+
+    /// Reckons what a load would take now, in an engine of its own; nothing is loaded.
+    ///
+    /// # Errors
+    /// [`ModelError::NoEngine`], [`ModelError::Load`] and [`ModelError::EngineEnded`].
+    pub async fn estimate_load(&self, path: &Path, settings: LoadSettings) -> Result<LoadEstimate, ModelError> {
+        self.shared.models.estimate(path, settings).await
     }
 
     /// Begins to load a model in place of the current one; the rest are [`ChatEvent::ModelChanged`] events.

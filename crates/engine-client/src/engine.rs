@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use engawa_engine_protocol::{
-    DeviceInfo, EngineRequest, GenerateError, GenerateRequest, LoadError, LoadRequest, ModelInfo, PROTOCOL_VERSION,
-    PromptCount, PromptMessage, RequestId,
+    DeviceInfo, EngineRequest, GenerateError, GenerateRequest, LoadError, LoadEstimate, LoadRequest, ModelInfo,
+    PROTOCOL_VERSION, PromptCount, PromptMessage, RequestId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -117,6 +117,17 @@ impl Engine {
         self.routes.expect_devices(answer);
         self.send(EngineRequest::ListDevices);
         self.answer(devices).await
+    }
+
+    /// Tells what a load would take; the engine may then load, or be dropped.
+    ///
+    /// # Errors
+    /// The engine ended (outer), or it can't be told (inner).
+    pub async fn estimate(&self, request: LoadRequest) -> Result<Result<LoadEstimate, LoadError>, ExitReport> {
+        let (answer, estimate) = oneshot::channel();
+        self.routes.expect_estimate(answer);
+        self.send(EngineRequest::EstimateLoad(request));
+        self.answer(estimate).await
     }
 
     /// Loads the engine's one model. The last event is anything but [`LoadEvent::Progress`].

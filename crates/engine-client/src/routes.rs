@@ -1,11 +1,11 @@
 //! Where each event of an engine goes, and what everybody is told when it ends.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use engawa_engine_protocol::{
-    DeviceInfo, EmbedRequest, EngineEvent, EngineRequest, GenerateError, PromptCount, ProtocolError, RankRequest,
-    RequestId,
+    DeviceInfo, EmbedRequest, EngineEvent, EngineRequest, GenerateError, LoadError, LoadEstimate, PromptCount,
+    ProtocolError, RankRequest, RequestId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -23,6 +23,8 @@ pub(crate) struct Routes {
 struct State {
     hello: Option<oneshot::Sender<u32>>,
     devices: Vec<oneshot::Sender<Vec<DeviceInfo>>>,
+    /// Answered in their order.
+    estimates: VecDeque<oneshot::Sender<Result<LoadEstimate, LoadError>>>,
     load: Option<mpsc::UnboundedSender<LoadEvent>>,
     replies: HashMap<RequestId, mpsc::UnboundedSender<ReplyEvent>>,
     counts: HashMap<RequestId, oneshot::Sender<Result<PromptCount, GenerateError>>>,
@@ -47,6 +49,10 @@ impl Routes {
 
     pub(crate) fn expect_devices(&self, answer: oneshot::Sender<Vec<DeviceInfo>>) {
         self.lock().devices.push(answer);
+    }
+
+    pub(crate) fn expect_estimate(&self, answer: oneshot::Sender<Result<LoadEstimate, LoadError>>) {
+        self.lock().estimates.push_back(answer);
     }
 
     pub(crate) fn expect_load(&self, events: mpsc::UnboundedSender<LoadEvent>) {
@@ -104,6 +110,8 @@ impl Routes {
             EngineEvent::LoadProgress { fraction } => self.send_load(LoadEvent::Progress(fraction)),
             EngineEvent::ModelLoaded(info) => self.end_load(LoadEvent::Loaded(Box::new(info))),
             EngineEvent::LoadFailed(error) => self.end_load(LoadEvent::Failed(error)),
+            EngineEvent::LoadEstimated(estimate) => self.end_estimate(Ok(estimate)),
+            EngineEvent::EstimateFailed(error) => self.end_estimate(Err(error)),
             EngineEvent::PromptCounted { id, count } => {
                 if let Some(answer) = self.lock().counts.remove(&id) {
                     let _ = answer.send(Ok(count));
@@ -175,6 +183,13 @@ impl Routes {
         let events = self.lock().load.take();
         if let Some(events) = events {
             let _ = events.send(event);
+        }
+    }
+
+    fn end_estimate(&self, estimate: Result<LoadEstimate, LoadError>) {
+        let answer = self.lock().estimates.pop_front();
+        if let Some(answer) = answer {
+            let _ = answer.send(estimate);
         }
     }
 

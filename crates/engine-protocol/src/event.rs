@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    FinishReason, GenerateError, LoadError, ModelInfo, PromptCount, RequestId, Timings, TokenLogprob, ToolCall,
+    FinishReason, GenerateError, LoadError, LoadEstimate, ModelInfo, PromptCount, RequestId, Timings, TokenLogprob,
+    ToolCall,
 };
 
 /// What an engine tells the app. Past tense.
@@ -29,6 +30,10 @@ pub enum EngineEvent {
     ModelLoaded(ModelInfo),
     /// The model could not be loaded.
     LoadFailed(LoadError),
+    /// What a load would take.
+    LoadEstimated(LoadEstimate),
+    /// It can't be told what a load would take.
+    EstimateFailed(LoadError),
     /// A prompt was counted.
     PromptCounted {
         /// The request.

@@ -22,14 +22,14 @@ pub use generation::{
     ToolDefinition,
 };
 pub use load::{
-    CacheFolder, FlashAttention, KvType, LoadRequest, LoadSettings, ModelInfo, Speculation, TemplateInfo,
-    TemplateSource,
+    CacheFolder, DeviceMemory, FlashAttention, KvType, LoadEstimate, LoadRequest, LoadSettings, ModelInfo, Speculation,
+    TemplateInfo, TemplateSource,
 };
 pub use request::EngineRequest;
 pub use sampling::{Constraint, Decoding, LogitBias, Mirostat, SamplerKind, Sampling, TokenLogprob};
 
 /// The version of this protocol; both sides must speak the same one.
-pub const PROTOCOL_VERSION: u32 = 4;
+pub const PROTOCOL_VERSION: u32 = 5;
 
 /// The first argument of a process that is started as an engine child.
 pub const ENGINE_ROLE_ARGUMENT: &str = "--engine-child";

@@ -136,6 +136,36 @@ pub struct ModelInfo {
     pub template: TemplateInfo,
 }
 
+/// What a load would take.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoadEstimate {
+    /// Layers that can be put on a GPU, the output layer included.
+    pub n_layer: u32,
+    /// Layers that would be on a GPU.
+    pub n_gpu_layer: u32,
+    /// The GPUs that would be used, then the host.
+    pub devices: Vec<DeviceMemory>,
+}
+
+/// What a load would take of one device, and what that has. In bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceMemory {
+    /// ggml's short name, e.g. "Vulkan0"; empty for the host.
+    pub name: String,
+    /// What a person calls it; empty for the host.
+    pub description: String,
+    /// Free now.
+    pub memory_free: u64,
+    /// In all.
+    pub memory_total: u64,
+    /// Weights. Where the host has them mapped, the system keeps of them what it has room for.
+    pub weights: u64,
+    /// The KV cache.
+    pub context: u64,
+    /// Buffers for computing.
+    pub compute: u64,
+}
+
 /// The chat template in use and what it can do, found out by trying it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateInfo {

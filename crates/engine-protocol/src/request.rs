@@ -17,6 +17,8 @@ pub enum EngineRequest {
     ListDevices,
     /// Answered by `LoadProgress`, then `ModelLoaded` or `LoadFailed`. An engine loads one model in its life.
     LoadModel(LoadRequest),
+    /// Answered by `LoadEstimated` or `EstimateFailed`; nothing is loaded. Only before a model is.
+    EstimateLoad(LoadRequest),
     /// Ends a load that runs.
     CancelLoad,
     /// Answered by `PromptCounted` or `RequestFailed`.

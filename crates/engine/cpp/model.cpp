@@ -1,4 +1,5 @@
 #include "fit.h"
+#include "json.h"
 #include "llama.h"
 
 #include "guard.h"
@@ -24,22 +25,42 @@ int32_t engawa_decode(llama_context * context, llama_batch batch, char ** error)
     return engawa_guard<int32_t>(error, -1, [&] { return llama_decode(context, batch); });
 }
 
-engawa_memory engawa_host_memory(const char * path, const llama_model_params * model_params,
-                                 const llama_context_params * context_params, char ** error) {
-    return engawa_guard<engawa_memory>(error, engawa_memory{}, [&] {
+char * engawa_memory_use(const char * path, const llama_model_params * model_params, const llama_context_params * context_params,
+                         char ** error) {
+    return engawa_guard<char *>(error, nullptr, [&] {
         std::vector<ggml_backend_dev_t> devices;
-        uint32_t                        n_gpu_layers = 0;
-        uint32_t                        n_ctx_train  = 0;
-        uint32_t                        n_expert     = 0;
-        const auto breakdown = common_get_device_memory_data(path, model_params, context_params, devices, n_gpu_layers,
-                                                             n_ctx_train, n_expert, GGML_LOG_LEVEL_ERROR);
-        // The devices come first, what is left over is the host.
-        engawa_memory memory{};
-        for (size_t i = devices.size(); i < breakdown.size(); i++) {
-            memory.weights += breakdown[i].model;
-            memory.context += breakdown[i].context;
-            memory.compute += breakdown[i].compute;
+        uint32_t                        n_layer     = 0;
+        uint32_t                        n_ctx_train = 0;
+        uint32_t                        n_expert    = 0;
+        const auto breakdown = common_get_device_memory_data(path, model_params, context_params, devices, n_layer, n_ctx_train,
+                                                             n_expert, GGML_LOG_LEVEL_ERROR);
+        common_json uses     = common_json::array();
+        for (size_t i = 0; i < breakdown.size(); i++) {
+            // The devices come first, what is left over is the host.
+            const bool  is_host = i >= devices.size();
+            common_json use     = common_json::object();
+            use["name"]         = is_host ? "" : ggml_backend_dev_name(devices[i]);
+            use["description"]  = is_host ? "" : ggml_backend_dev_description(devices[i]);
+            use["memory_free"]  = breakdown[i].free;
+            use["memory_total"] = breakdown[i].total;
+            use["weights"]      = breakdown[i].model;
+            use["context"]      = breakdown[i].context;
+            use["compute"]      = breakdown[i].compute;
+            uses.push_back(use);
         }
-        return memory;
+        common_json result    = common_json::object();
+        result["n_layer"]     = n_layer;
+        result["n_ctx_train"] = n_ctx_train;
+        result["devices"]     = uses;
+        return engawa_copy(result.dump());
+    });
+}
+
+bool engawa_fit(const char * path, llama_model_params * model_params, llama_context_params * context_params, float * tensor_split,
+                llama_model_tensor_buft_override * overrides, size_t margin, char ** error) {
+    return engawa_guard<bool>(error, false, [&] {
+        std::vector<size_t> margins(llama_max_devices(), margin);
+        return common_fit_params(path, model_params, context_params, tensor_split, overrides, margins.data(), context_params->n_ctx,
+                                 nullptr, GGML_LOG_LEVEL_ERROR) == COMMON_PARAMS_FIT_STATUS_SUCCESS;
     });
 }

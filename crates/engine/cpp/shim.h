@@ -97,14 +97,16 @@ int32_t engawa_decode(struct llama_context * context, struct llama_batch batch, 
 
 // ---- memory ----
 
-// Bytes that model and context would take on the host, without reading the weights: weights, KV cache, compute buffers.
-struct engawa_memory {
-    uint64_t weights;
-    uint64_t context;
-    uint64_t compute;
-};
-struct engawa_memory engawa_host_memory(const char * path, const struct llama_model_params * model_params,
-                                        const struct llama_context_params * context_params, char ** error);
+// What a load would take, without reading the weights, as JSON: {"n_layer": …, "n_ctx_train": …, "devices": [{"name": "…",
+// "description": "…", "memory_free": …, "memory_total": …, "weights": …, "context": …, "compute": …}, …]}, in bytes; the host comes
+// last, without a name.
+char * engawa_memory_use(const char * path, const struct llama_model_params * model_params,
+                         const struct llama_context_params * context_params, char ** error);
+// llama.cpp's own fit: changes what is at its default (layers, split, experts) until the load leaves `margin` bytes on each GPU.
+// `tensor_split` and `overrides` have room for llama_max_devices() and llama_max_tensor_buft_overrides(), and live as long as the
+// parameters, which may point to them afterwards. False when nothing fits; the parameters are not to be used then.
+bool engawa_fit(const char * path, struct llama_model_params * model_params, struct llama_context_params * context_params,
+                float * tensor_split, struct llama_model_tensor_buft_override * overrides, size_t margin, char ** error);
 
 #ifdef __cplusplus
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver};
 
 use engawa_engine_protocol::{
     CacheFolder, DeviceInfo, DeviceKind, ENGINE_ROLE_ARGUMENT, EmbedRequest, EngineEvent, EngineRequest, GenerateError,
-    LoadRequest, MAX_REQUEST_BYTES, PROTOCOL_VERSION, Purpose, RankRequest, read_frame,
+    LoadError, LoadRequest, MAX_REQUEST_BYTES, PROTOCOL_VERSION, Purpose, RankRequest, read_frame,
 };
 use llama_cpp_2::LlamaBackendDeviceType;
 use llama_cpp_2::llama_backend::LlamaBackend;
@@ -16,7 +16,7 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use crate::embedding::Embedder;
 use crate::inference::Inference;
 use crate::llama::{c_path, route_logs_to_stderr};
-use crate::load::{load_weights, prepare, prepare_embedding};
+use crate::load::{estimate, load_weights, prepare, prepare_embedding};
 use crate::outbox::Outbox;
 use crate::saved::{SavedSequences, model_key};
 
@@ -134,6 +134,10 @@ fn wait_for_model(requests: &Receiver<EngineRequest>, outbox: &mut Outbox) -> Op
         match requests.recv().ok()? {
             EngineRequest::LoadModel(request) => return Some(request),
             EngineRequest::ListDevices => outbox.send(&EngineEvent::Devices { devices: list_devices() }),
+            EngineRequest::EstimateLoad(request) => outbox.send(&match estimate(&request) {
+                Ok(estimate) => EngineEvent::LoadEstimated(estimate),
+                Err(error) => EngineEvent::EstimateFailed(error),
+            }),
             EngineRequest::Generate(request) => {
                 outbox.send(&EngineEvent::RequestFailed { id: request.id, error: GenerateError::NoModel });
             }
@@ -200,6 +204,11 @@ pub(crate) fn list_devices() -> Vec<DeviceInfo> {
             memory_total: device.memory_total as u64,
         })
         .collect()
+}
+
+/// Why an engine that has a model takes no other.
+pub(crate) fn has_model() -> LoadError {
+    LoadError::Refused { reason: "this engine already has a model".into() }
 }
 
 /// The names of the GPUs that layers would be put on.

@@ -4,11 +4,9 @@
 use std::collections::VecDeque;
 use std::sync::mpsc::Receiver;
 
-use engawa_engine_protocol::{
-    EmbedRequest, EngineEvent, EngineRequest, GenerateError, LoadError, RankRequest, RequestId,
-};
+use engawa_engine_protocol::{EmbedRequest, EngineEvent, EngineRequest, GenerateError, RankRequest, RequestId};
 
-use crate::child::{Signals, list_devices};
+use crate::child::{Signals, has_model, list_devices};
 use crate::llama::{Context, DecodeOutcome, Model, SEQUENCES, SequenceIndex, TextKind, Token};
 use crate::outbox::Outbox;
 
@@ -39,8 +37,11 @@ impl Embedder<'_, '_> {
                     None
                 }
                 EngineRequest::LoadModel(_) => {
-                    let error = LoadError::Refused { reason: "this engine already has a model".into() };
-                    self.outbox.send(&EngineEvent::LoadFailed(error));
+                    self.outbox.send(&EngineEvent::LoadFailed(has_model()));
+                    None
+                }
+                EngineRequest::EstimateLoad(_) => {
+                    self.outbox.send(&EngineEvent::EstimateFailed(has_model()));
                     None
                 }
                 EngineRequest::Hello { .. }

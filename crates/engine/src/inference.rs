@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::{
     Constraint, ContinueFinal, Decoding, EmbedRequest, EngineEvent, EngineRequest, FinishReason, GenerateError,
-    LoadError, PromptCount, PromptMessage, RankRequest, RequestId, Speculation, ToolDefinition,
+    PromptCount, PromptMessage, RankRequest, RequestId, Speculation, ToolDefinition,
 };
 
-use crate::child::{Signals, list_devices};
+use crate::child::{Signals, has_model, list_devices};
 use crate::generation::SamplerPlan;
 use crate::llama::{Context, DecodeOutcome, Model, Row, Templates, Token};
 use crate::load::{Loaded, fits_memory};
@@ -165,10 +165,8 @@ impl<'model, 'io> Inference<'model, 'io> {
             }
             EngineRequest::Forget { owner } => self.forget(&owner),
             EngineRequest::ListDevices => self.outbox.send(&EngineEvent::Devices { devices: list_devices() }),
-            EngineRequest::LoadModel(_) => {
-                let error = LoadError::Refused { reason: "this engine already has a model".into() };
-                self.outbox.send(&EngineEvent::LoadFailed(error));
-            }
+            EngineRequest::LoadModel(_) => self.outbox.send(&EngineEvent::LoadFailed(has_model())),
+            EngineRequest::EstimateLoad(_) => self.outbox.send(&EngineEvent::EstimateFailed(has_model())),
             EngineRequest::Hello { .. } | EngineRequest::CancelLoad => {}
         }
     }

@@ -6,6 +6,7 @@
 mod context;
 mod error;
 mod log;
+mod memory;
 mod model;
 mod path;
 mod reply_parser;
@@ -17,7 +18,8 @@ mod vocabulary;
 pub(crate) use context::{Context, ContextSettings, DecodeOutcome, Row, SEQUENCES, SequenceIndex};
 pub(crate) use error::LlamaError;
 pub(crate) use log::{capture_errors, route_logs_to_stderr, take_errors};
-pub(crate) use model::{LoadOutcome, Model, ModelSettings, host_memory};
+pub(crate) use memory::{MemoryUse, measure_memory};
+pub(crate) use model::{LoadOutcome, Model, ModelSettings};
 pub(crate) use path::c_path;
 pub(crate) use reply_parser::{ReplyDelta, ReplyParser};
 pub(crate) use sampler::Sampler;

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::{
-    ContinueFinal, EngineEvent, LoadError, LoadRequest, LoadSettings, ModelInfo, Pooling, PromptMessage, Purpose, Role,
-    TemplateInfo, TemplateSource,
+    ContinueFinal, EngineEvent, LoadError, LoadEstimate, LoadRequest, LoadSettings, ModelInfo, Pooling, PromptMessage,
+    Purpose, Role, TemplateInfo, TemplateSource,
 };
 
 use crate::child::Signals;
 use crate::llama::{
-    Context, ContextSettings, LlamaError, LoadOutcome, Model, ModelSettings, Templates, capture_errors, host_memory,
-    take_errors,
+    Context, ContextSettings, LlamaError, LoadOutcome, MemoryUse, Model, ModelSettings, Templates, capture_errors,
+    measure_memory, take_errors,
 };
 use crate::outbox::Outbox;
 use crate::prompt::{MarkerGuard, build_prompt};
@@ -24,6 +24,9 @@ const PROGRESS_INTERVAL: Duration = Duration::from_millis(30);
 
 /// Memory left to the rest of the machine when a load is judged, in bytes.
 const MEMORY_MARGIN: u64 = 256 << 20;
+
+/// Memory left free on each GPU: the desktop and other programs draw with it, too. In bytes.
+const GPU_MARGIN: usize = 512 << 20;
 
 /// The template of a model that brings none.
 const CHATML: TemplateInfo = TemplateInfo {
@@ -54,10 +57,11 @@ pub(crate) struct Loaded<'model> {
 /// Every [`LoadError`].
 pub(crate) fn load_weights(request: &LoadRequest, signals: &Signals, outbox: &mut Outbox) -> Result<Model, LoadError> {
     check_file(&request.path)?;
-    check_memory(request)?;
+    let settings = model_settings(request);
+    check_memory(request, &settings)?;
     capture_errors();
     let mut last_sent: Option<Instant> = None;
-    let outcome = Model::load(&request.path, &ModelSettings::new(&request.settings), |fraction| {
+    let outcome = Model::load(&request.path, &settings, |fraction| {
         if last_sent.is_none_or(|sent| sent.elapsed() >= PROGRESS_INTERVAL) {
             last_sent = Some(Instant::now());
             outbox.send(&EngineEvent::LoadProgress { fraction });
@@ -118,7 +122,7 @@ pub(crate) fn prepare_embedding<'model>(
     let lines = take_errors();
     let mut context = context.ok_or_else(|| refusal(&lines))?;
     context.warm_up(model.vocabulary().warm_up_token());
-    let info = describe(model, &context, &request.settings, settings.n_threads, CHATML);
+    let info = describe(model, &context, settings.n_threads, CHATML);
     Ok((context, info))
 }
 
@@ -144,7 +148,7 @@ pub(crate) fn prepare<'model>(
         return Err(LoadError::Cancelled);
     }
     let threads = ThreadTrial::new(context_settings.n_threads, settings.n_threads > 0);
-    let info = describe(model, &context, settings, context_settings.n_threads, template);
+    let info = describe(model, &context, context_settings.n_threads, template);
     Ok(Loaded { context, templates, guard, threads, info })
 }
 
@@ -168,10 +172,43 @@ fn check_file(path: &Path) -> Result<(), LoadError> {
     }
 }
 
+/// Tells what a load would take.
+///
+/// # Errors
+/// [`LoadError::NotFound`], [`LoadError::NoPermission`], [`LoadError::NotGguf`], [`LoadError::UnknownArchitecture`] and
+/// [`LoadError::Refused`].
+pub(crate) fn estimate(request: &LoadRequest) -> Result<LoadEstimate, LoadError> {
+    check_file(&request.path)?;
+    capture_errors();
+    let settings = model_settings(request);
+    let used = memory_use(request, &settings);
+    let lines = take_errors();
+    let MemoryUse { n_layer, mut devices, .. } = used.map_err(|_| refusal(&lines))?;
+    if let Some(host) = devices.last_mut() {
+        host.memory_free = available_memory();
+    }
+    let n_layer = n_layer + 1;
+    let n_gpu_layer = if devices.len() > 1 { layers_on_gpu(settings.gpu_layers(), n_layer) } else { 0 };
+    Ok(LoadEstimate { n_layer, n_gpu_layer, devices })
+}
+
+/// The settings of the weights; where it is left to us, as many layers on the GPUs as fit now.
+fn model_settings(request: &LoadRequest) -> ModelSettings {
+    let mut settings = ModelSettings::new(&request.settings);
+    if request.settings.n_gpu_layers < 0 && !crate::child::gpu_names().is_empty() {
+        settings.fit(&request.path, context_settings(&request.settings, 0), GPU_MARGIN);
+    }
+    settings
+}
+
 /// Refuses what would not fit before anything is allocated: Linux grants more than there is, and kills for it later.
-fn check_memory(request: &LoadRequest) -> Result<(), LoadError> {
+fn check_memory(request: &LoadRequest, settings: &ModelSettings) -> Result<(), LoadError> {
     // A file that can't even be measured is refused by the load itself, with llama.cpp's words.
-    let Ok(needed) = needed_memory(request) else { return Ok(()) };
+    let Ok(used) = memory_use(request, settings) else { return Ok(()) };
+    let Some(host) = used.devices.last() else { return Ok(()) };
+    let is_mapped = request.settings.use_mmap && !request.settings.use_mlock;
+    let weights = if is_mapped { 0 } else { host.weights };
+    let needed = weights.saturating_add(host.context).saturating_add(host.compute);
     let available = available_memory();
     if needed.saturating_add(MEMORY_MARGIN) > available {
         return Err(LoadError::NotEnoughMemory { needed: Some(needed), available });
@@ -179,23 +216,29 @@ fn check_memory(request: &LoadRequest) -> Result<(), LoadError> {
     Ok(())
 }
 
-/// Bytes of host memory that the load would take. Measuring a context takes time and memory with its size, and what
-/// it needs grows in a straight line: large ones are reckoned from two small ones.
-fn needed_memory(request: &LoadRequest) -> Result<u64, LlamaError> {
+/// What the load would take. Measuring a context takes time and memory with its size, and what it needs grows in a
+/// straight line: large ones are reckoned from two small ones.
+fn memory_use(request: &LoadRequest, model: &ModelSettings) -> Result<MemoryUse, LlamaError> {
     const MEASURED: u32 = 16_384;
-    let model = ModelSettings::new(&request.settings);
     let measure = |n_ctx: u32| {
         let settings = LoadSettings { n_ctx, ..request.settings };
-        host_memory(&request.path, &model, &context_settings(&settings, 0))
+        measure_memory(&request.path, model, context_settings(&settings, 0))
     };
-    let n_ctx = request.settings.n_ctx;
+    let n_ctx = match request.settings.n_ctx {
+        0 => measure(1)?.n_ctx_train,
+        n_ctx => n_ctx,
+    };
     if n_ctx <= MEASURED {
         return measure(n_ctx);
     }
-    let (half, whole) = (measure(MEASURED / 2)?, measure(MEASURED)?);
-    let step = whole.saturating_sub(half);
+    let (half, mut whole) = (measure(MEASURED / 2)?, measure(MEASURED)?);
     let steps = u64::from(n_ctx - MEASURED).div_ceil(u64::from(MEASURED / 2));
-    Ok(whole.saturating_add(step.saturating_mul(steps)))
+    let grown = |half: u64, whole: u64| whole.saturating_add(whole.saturating_sub(half).saturating_mul(steps));
+    for (half, whole) in half.devices.iter().zip(&mut whole.devices) {
+        whole.context = grown(half.context, whole.context);
+        whole.compute = grown(half.compute, whole.compute);
+    }
+    Ok(whole)
 }
 
 /// Bytes that can be allocated now, by the machine and by the group of processes this one is in.
@@ -259,18 +302,11 @@ fn message(role: Role) -> PromptMessage {
     PromptMessage::new(role, "hello")
 }
 
-fn describe(
-    model: &Model,
-    context: &Context<'_>,
-    settings: &LoadSettings,
-    n_threads: u32,
-    template: TemplateInfo,
-) -> ModelInfo {
+fn describe(model: &Model, context: &Context<'_>, n_threads: u32, template: TemplateInfo) -> ModelInfo {
     // The output layer counts as one that can be put on a GPU.
     let n_layer = model.layer_count() + 1;
     let devices = crate::child::gpu_names();
-    let asked = u32::try_from(settings.n_gpu_layers).unwrap_or(n_layer).min(n_layer);
-    let n_gpu_layer = if devices.is_empty() { 0 } else { asked };
+    let n_gpu_layer = if devices.is_empty() { 0 } else { layers_on_gpu(model.gpu_layers(), n_layer) };
     ModelInfo {
         description: model.description(),
         architecture: model.metadata("general.architecture"),
@@ -285,6 +321,11 @@ fn describe(
         n_threads,
         template,
     }
+}
+
+/// llama.cpp's number of layers on GPUs, of `n_layer`, where it is negative for all.
+fn layers_on_gpu(asked: i32, n_layer: u32) -> u32 {
+    u32::try_from(asked).unwrap_or(n_layer).min(n_layer)
 }
 
 /// What llama.cpp's last error lines say in our terms. They explain a refusal that is already known.

@@ -7,7 +7,7 @@ use tauri::{State, WebviewWindow};
 
 use crate::desktop::Desktop;
 use crate::dialogs::{self, FileKind};
-use crate::wire::{LoadSettings, ModelCard, UiError};
+use crate::wire::{LoadEstimate, LoadSettings, ModelCard, UiError};
 
 const GGUF: FileKind = FileKind { name: "GGUF", endings: &["gguf", "GGUF"] };
 
@@ -32,6 +32,15 @@ async fn card(desktop: &Desktop, path: &Path) -> Result<ModelCard, ModelError> {
         card.settings = settings;
     }
     Ok(card.into())
+}
+
+#[tauri::command]
+pub(crate) async fn estimate_load(
+    desktop: State<'_, Desktop>,
+    path: PathBuf,
+    settings: LoadSettings,
+) -> Result<LoadEstimate, UiError> {
+    Ok(desktop.chat.estimate_load(&path, settings.into()).await?.into())
 }
 
 #[tauri::command]

@@ -31,6 +31,25 @@ struct Memory {
     available: u64,
 }
 
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LoadEstimate {
+    layers: u32,
+    gpu_layers: u32,
+    devices: Vec<DeviceMemory>,
+}
+
+/// Bytes.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct DeviceMemory {
+    name: String,
+    available: u64,
+    weights: u64,
+    context: u64,
+    compute: u64,
+}
+
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LoadSettings {
@@ -116,6 +135,19 @@ impl From<engawa_chat::ModelCard> for ModelCard {
             },
             settings: card.settings.into(),
         }
+    }
+}
+
+impl From<engawa_chat::LoadEstimate> for LoadEstimate {
+    fn from(estimate: engawa_chat::LoadEstimate) -> Self {
+        let devices = estimate.devices.into_iter().map(|device| DeviceMemory {
+            name: device.description,
+            available: device.memory_free,
+            weights: device.weights,
+            context: device.context,
+            compute: device.compute,
+        });
+        Self { layers: estimate.n_layer, gpu_layers: estimate.n_gpu_layer, devices: devices.collect() }
     }
 }
 

@@ -38,9 +38,19 @@ async fn a_wrong_file_in_the_dialog_is_explained() {
     window.until_shown("[data-testid=notice][data-code=not_gguf]").await;
     window.screenshot("2-explained").await;
     assert!(!window.shows("#load-dialog").await);
+
+    let unheard = desk.file("unheard.gguf");
+    Fault::UnknownArchitecture.write(&unheard).expect("the file can be written");
+    window.click("[data-testid=notice] [data-testid=notice-open-model]").await;
+    window.choose_file("Open a model", &unheard, "3-dialog").await;
+    let told = "document.querySelector('#memory').innerText.includes('not supported yet')";
+    window.until("what the load would end with", told).await;
+    window.screenshot("4-told-before-it-is-loaded").await;
+    window.click("#load-dismiss").await;
+
     let good = desk.model("good.gguf", &models::quick());
     window.click("[data-testid=notice] [data-testid=notice-open-model]").await;
-    window.choose_file("Open a model", &good, "3-dialog").await;
+    window.choose_file("Open a model", &good, "5-dialog").await;
     window.click("#load-confirm").await;
     window.until_model_ready().await;
     window.until_gone("[data-testid=notice]").await;

@@ -30,6 +30,9 @@ async fn a_model_is_opened_through_the_dialog_and_three_turns_are_streamed() {
     for fact in ["縁側 Scripted", "日本 モデル.gguf", "llama", "2 layers", "8,192", "from the file"] {
         assert!(card.contains(fact), "{fact:?} is missing in {card:?}");
     }
+    window
+        .until("the engine's figures", "document.querySelector('#memory [title*=\"working memory\"]') !== null")
+        .await;
     window.screenshot("3-load-card").await;
     window.click("#load-confirm").await;
     window.until_text("#model-badge", "CPU only").await;

@@ -1,6 +1,6 @@
 // @ts-check
 /** A model that loads in a few seconds of the clock. */
-/** @import { BackendEvent, LoadSettings, LoadedModel, ModelCard, ModelState, UiError } from "../types.d.ts" */
+/** @import { BackendEvent, LoadEstimate, LoadSettings, LoadedModel, ModelCard, ModelState, UiError } from "../types.d.ts" */
 
 /** @param {string} code @param {string} message @param {string | null} [hint] @param {Record<string, string | number>} [values] @param {string | null} [report] @returns {UiError} */
 export function uiError(code, message, hint = null, values = {}, report = null) {
@@ -84,6 +84,23 @@ export class FakeModel {
       template: "file",
       settings,
     };
+  }
+
+  /** @param {LoadSettings} settings @returns {LoadEstimate} */
+  estimate(settings) {
+    const { layers, gpuLayers } = this.loaded(settings);
+    const share = gpuLayers / layers;
+    const context = 57344 * settings.contextLength;
+    /** @param {string} name @param {number} available @param {number} part */
+    const device = (name, available, part) => ({
+      name,
+      available,
+      weights: FILE_SIZE * part,
+      context: context * part,
+      compute: part > 0 ? 320_000_000 : 40_000_000,
+    });
+    const gpus = gpuLayers > 0 ? [device("RTX 3060", 7_400_000_000, share)] : [];
+    return { layers, gpuLayers, devices: [...gpus, device("", 11_700_000_000, 1 - share)] };
   }
 
   /** @param {LoadSettings} settings @param {number} [step] milliseconds a step of 40 */

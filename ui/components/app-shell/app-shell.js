@@ -79,7 +79,7 @@ export class AppShell extends HTMLElement {
     this.#updateMiddle(state);
     this.composer.update(state);
     this.#inspector.update(state);
-    this.#loadDialog.update(state.loadCard);
+    this.#loadDialog.update(state.loadCard, state.loadAnswer);
     this.#settings.update(state);
     this.#export.update(state);
     this.#link.update(state.link);

@@ -1,5 +1,6 @@
 // @ts-check
 /** @import { LoadSettings, ModelCard } from "../../backend/types.d.ts" */
+/** @import { LoadAnswer } from "../../state/state.d.ts" */
 import { isComposing, watchComposition } from "../../dom/composition.js";
 import { create, setText } from "../../dom/create.js";
 import { emit } from "../../dom/emit.js";
@@ -11,6 +12,8 @@ import { MemoryBar } from "./memory-bar.js";
 
 const SMALLEST_CONTEXT = 512;
 const UNKNOWN_CONTEXT = 32768;
+/** How long the settings rest before the engine reckons with them, in milliseconds. */
+const REST = 250;
 
 /** The card of a model file before anything loads it. */
 export class LoadDialog extends AppDialog {
@@ -42,6 +45,11 @@ export class LoadDialog extends AppDialog {
   #card = null;
   /** @type {LoadSettings | null} */
   #settings = null;
+  /** What the engine was asked about last. @type {LoadSettings | null} */
+  #asked = null;
+  /** @type {LoadAnswer | null} */
+  #answer = null;
+  #timer = 0;
 
   constructor() {
     super("load.title", () => emit(this, "model-load-dismiss", null));
@@ -82,11 +90,16 @@ export class LoadDialog extends AppDialog {
     });
   }
 
-  /** @param {ModelCard | null} card */
-  update(card) {
+  /** @param {ModelCard | null} card @param {LoadAnswer | null} answer */
+  update(card, answer) {
     if (card !== this.#card) {
       this.#card = card;
+      clearTimeout(this.#timer);
       if (card) this.#show(card);
+    }
+    if (answer !== this.#answer && answer?.settings === this.#asked) {
+      this.#answer = answer;
+      this.#showMemory();
     }
     this.setOpen(card !== null);
   }
@@ -125,7 +138,21 @@ export class LoadDialog extends AppDialog {
     this.#number.value = String(contextLength);
     const { min, max } = this.#range;
     this.#range.style.setProperty("--fill", `${((contextLength - Number(min)) / (Number(max) - Number(min))) * 100}%`);
-    this.#memory.update(this.#card, this.#settings);
+    this.#answer = null;
+    this.#asked = null;
+    this.#showMemory();
+    clearTimeout(this.#timer);
+    this.#timer = window.setTimeout(() => this.#ask(), REST);
+  }
+
+  #ask() {
+    if (!this.#card || !this.#settings) return;
+    this.#asked = { ...this.#settings };
+    emit(this, "model-estimate", { path: this.#card.path, settings: this.#asked });
+  }
+
+  #showMemory() {
+    if (this.#card && this.#settings) this.#memory.update(this.#card, this.#settings, this.#answer);
   }
 
   #load() {

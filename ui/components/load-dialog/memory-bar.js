@@ -1,46 +1,76 @@
 // @ts-check
 /** @import { LoadSettings, ModelCard } from "../../backend/types.d.ts" */
-import { create, setAttribute, setText } from "../../dom/create.js";
+/** @import { LoadAnswer } from "../../state/state.d.ts" */
+import { errorText } from "../../app/error-text.js";
+import { create } from "../../dom/create.js";
 import { formatBytes } from "../../locales/format.js";
 import { translate } from "../../locales/translate.js";
 import { estimateMemory } from "./memory.js";
 
-/** Weights and context against the memory that is free. */
-export class MemoryBar extends HTMLElement {
-  #label = create("span");
-  #sum = create("span", { class: "numbers" });
-  #weights = create("span", { class: "memory-weights" });
-  #context = create("span", { class: "memory-context" });
-  #bar = create("div", { class: "memory-bar numbers", role: "img" }, this.#weights, this.#context);
+/** @typedef {import("../../backend/types.d.ts").LoadEstimate["devices"][number]} Device */
 
+/** A part of a bar is labelled when it is wider than this share. */
+const LABELLED = 0.2;
+
+/** What a load takes of the memory that is free: on the machine, and on each GPU. */
+export class MemoryBar extends HTMLElement {
   constructor() {
     super();
     this.id = "memory";
-    this.append(create("div", { class: "memory-head small" }, this.#label, this.#sum), this.#bar);
   }
 
-  /** @param {ModelCard} card @param {LoadSettings} settings */
-  update(card, settings) {
-    const { weights, context, total, available, fits } = estimateMemory(card, settings);
-    const scale = Math.max(total, available, 1);
-    this.#weights.style.width = `${(weights / scale) * 100}%`;
-    this.#context.style.width = `${(context / scale) * 100}%`;
-    setText(this.#weights, weights / scale > 0.2 ? translate("load.weights", { size: formatBytes(weights) }) : "");
-    setText(
-      this.#context,
-      context / scale > 0.2 ? translate("load.contextMemory", { size: formatBytes(context) }) : "",
-    );
-    this.classList.toggle("too-large", !fits);
-    setText(this.#label, translate(fits ? "load.fits" : "load.tooLarge"));
-    const sum = translate("load.memory", { total: formatBytes(total), available: formatBytes(available) });
-    setText(this.#sum, sum);
-    setAttribute(this.#bar, "aria-label", sum);
-    setAttribute(
-      this.#bar,
-      "title",
-      `${translate("load.weights", { size: formatBytes(weights) })} · ${translate("load.contextMemory", { size: formatBytes(context) })}`,
+  /** @param {ModelCard} card @param {LoadSettings} settings @param {LoadAnswer | null} answer the engine's, which is exact */
+  update(card, settings, answer) {
+    if (answer?.error) return this.#showError(answer.error);
+    const { devices, layers, gpuLayers } = answer?.estimate ?? {
+      devices: [estimateMemory(card, settings)],
+      layers: 0,
+      gpuLayers: 0,
+    };
+    const gpus = devices.length - 1;
+    this.replaceChildren(
+      ...devices.map((device) => {
+        const total = device.weights + device.context + device.compute;
+        if (total > device.available) return row(device, total, translate("load.tooLarge"));
+        if (device.name === "") return row(device, total, translate(gpus > 0 ? "load.mainMemory" : "load.fits"));
+        const share = gpus > 1 ? "" : ` · ${translate("load.gpuLayers", { count: gpuLayers, layers })}`;
+        return row(device, total, device.name + share);
+      }),
     );
   }
+
+  /** @param {import("../../backend/types.d.ts").UiError} error */
+  #showError(error) {
+    const { title, body, detail } = errorText(error);
+    const text = [title, body, detail].filter((part) => part !== "").join(" ");
+    this.replaceChildren(create("p", { class: "memory-error small", role: "status" }, text));
+  }
+}
+
+/** @param {Device} device @param {number} total @param {string} label */
+function row(device, total, label) {
+  const scale = Math.max(total, device.available, 1);
+  const parts = /** @type {const} */ (["weights", "context", "compute"]).map((kind) => ({
+    kind,
+    bytes: device[kind],
+    text: translate(`load.${kind}Memory`, { size: formatBytes(device[kind]) }),
+  }));
+  const bars = parts.map(({ kind, bytes, text }) => {
+    const bar = create("span", { class: `memory-${kind}` }, bytes / scale > LABELLED ? text : "");
+    bar.style.width = `${(bytes / scale) * 100}%`;
+    return bar;
+  });
+  const sum = translate("load.memory", { total: formatBytes(total), available: formatBytes(device.available) });
+  const about = parts
+    .filter(({ bytes }) => bytes > 0)
+    .map(({ text }) => text)
+    .join(" · ");
+  return create(
+    "div",
+    { class: total > device.available ? "memory-row too-large" : "memory-row" },
+    create("div", { class: "memory-head small" }, create("span", {}, label), create("span", { class: "numbers" }, sum)),
+    create("div", { class: "memory-bar numbers", role: "img", "aria-label": `${sum}: ${about}`, title: about }, ...bars),
+  );
 }
 
 customElements.define("memory-bar", MemoryBar);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use engawa_engine_client::protocol::{CacheFolder, LoadError, LoadRequest, LoadSettings, Purpose};
+use engawa_engine_client::protocol::{CacheFolder, LoadError, LoadEstimate, LoadRequest, LoadSettings, Purpose};
 use engawa_engine_client::{Engine, EngineProgram, ExitCause, LoadEvent};
 use engawa_store::ConversationId;
 use tokio::sync::watch;
@@ -20,6 +20,8 @@ const CRASH_LIMIT: usize = 3;
 const CRASH_WINDOW: Duration = Duration::from_secs(60);
 /// What the KV state of conversations may take on disk.
 const CACHE_BYTES: u64 = 4 << 30;
+/// How long an engine may reckon what a load would take; it starts GPU drivers for that.
+const ESTIMATE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a cancelled load may take to end by itself.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -33,6 +35,8 @@ pub(crate) struct Models {
     inner: Mutex<Inner>,
     /// Taken while an engine's process is there: two models at a time may not fit the memory.
     seat: tokio::sync::Mutex<()>,
+    /// Taken while an engine reckons what a load would take.
+    estimating: tokio::sync::Mutex<()>,
     events: tokio::sync::broadcast::Sender<ChatEvent>,
 }
 
@@ -67,6 +71,7 @@ impl Models {
             state: watch::Sender::new(ModelState::None),
             inner: Mutex::default(),
             seat: tokio::sync::Mutex::default(),
+            estimating: tokio::sync::Mutex::default(),
             events,
         }
     }
@@ -99,6 +104,26 @@ impl Models {
         let path = path.to_owned();
         let read = tokio::task::spawn_blocking(move || ModelCard::read(&path)).await;
         read.unwrap_or_else(|error| Err(ModelError::NoEngine(error.to_string())))
+    }
+
+    /// Asks an engine of its own what a load would take.
+    ///
+    /// # Errors
+    /// [`ModelError::NoEngine`], [`ModelError::Load`] and [`ModelError::EngineEnded`].
+    pub(crate) async fn estimate(&self, path: &Path, settings: LoadSettings) -> Result<LoadEstimate, ModelError> {
+        let _turn = self.estimating.lock().await;
+        let started = Engine::start(&self.program).await;
+        let engine = started.map_err(|error| ModelError::NoEngine(error.to_string()))?;
+        let answer = engine.estimate(self.request(path, settings));
+        let Ok(answered) = tokio::time::timeout(ESTIMATE_TIMEOUT, answer).await else {
+            engine.kill_unresponsive();
+            return Err(ModelError::EngineEnded(engine.exited().await));
+        };
+        answered.map_err(ModelError::EngineEnded)?.map_err(ModelError::Load)
+    }
+
+    fn request(&self, path: &Path, settings: LoadSettings) -> LoadRequest {
+        LoadRequest { path: path.to_owned(), settings, purpose: Purpose::Replies, cache: Some(self.cache.clone()) }
     }
 
     /// Begins to load a model because a person asked; resolves when loading has begun.
@@ -209,13 +234,7 @@ impl Models {
 
     async fn follow_load(&self, load: u64, card: &ModelCard, engine: &Engine) -> Result<LoadedModel, ModelError> {
         let begun = Instant::now();
-        let request = LoadRequest {
-            path: card.path.clone(),
-            settings: card.settings,
-            purpose: Purpose::Replies,
-            cache: Some(self.cache.clone()),
-        };
-        let mut events = engine.load(request);
+        let mut events = engine.load(self.request(&card.path, card.settings));
         loop {
             match events.recv().await {
                 Some(LoadEvent::Progress(fraction)) => {

@@ -49,6 +49,20 @@ async fn a_card_is_read_without_an_engine() {
     assert!(matches!(session.chat.model(), ModelState::None));
 }
 
+#[tokio::test]
+async fn what_a_load_takes_is_told_by_an_engine_of_its_own() {
+    let session = Session::open();
+    let settings = LoadSettings { n_ctx: 3000, ..LoadSettings::default() };
+    let told = session.chat.estimate_load(&session.model_file(ModelBehaviour::Plain), settings).await.unwrap();
+    assert_eq!((told.n_layer, told.devices[0].context), (3, 300_000));
+    let refused = session.chat.estimate_load(&session.model_file(ModelBehaviour::IsRefused), settings).await;
+    assert!(matches!(refused, Err(ModelError::Load(LoadError::Refused { .. }))), "{refused:?}");
+    let aborted = session.chat.estimate_load(&session.model_file(ModelBehaviour::AbortsWhileLoading), settings).await;
+    assert!(matches!(aborted, Err(ModelError::EngineEnded(_))), "{aborted:?}");
+    assert!(matches!(session.chat.model(), ModelState::None), "nothing was loaded");
+    assert_eq!(session.chat.engine_process_id(), None);
+}
+
 /// A file that is no model is refused before an engine starts.
 async fn check_file(name: &str, write: impl FnOnce(&std::path::Path), expected: fn(&GgufError) -> bool) {
     let mut session = Session::open();

@@ -13,11 +13,15 @@ use super::{ContextSettings, LlamaError, TextKind, Token, Vocabulary, c_path, sh
 /// A model's weights and vocabulary. Contexts and samplers borrow it.
 pub(crate) struct Model {
     pointer: NonNull<sys::llama_model>,
+    n_gpu_layers: i32,
 }
 
 /// How to load a model, in llama.cpp's terms.
 pub(crate) struct ModelSettings {
-    params: sys::llama_model_params,
+    pub(super) params: sys::llama_model_params,
+    /// What `params` may point to.
+    _tensor_split: Vec<f32>,
+    _overrides: Vec<sys::llama_model_tensor_buft_override>,
 }
 
 impl ModelSettings {
@@ -32,7 +36,43 @@ impl ModelSettings {
             (false, false) => sys::LLAMA_LOAD_MODE_NONE,
             (false, true) => sys::LLAMA_LOAD_MODE_MLOCK,
         };
-        Self { params }
+        Self { params, _tensor_split: Vec::new(), _overrides: Vec::new() }
+    }
+
+    /// Puts as many layers on the GPUs as leave `margin` bytes free on each, and experts on the processor before whole layers.
+    /// Reads the header only.
+    pub(crate) fn fit(&mut self, path: &Path, context: ContextSettings, margin: usize) {
+        let Some(path) = c_path(path) else { return };
+        // SAFETY: returns plain numbers.
+        let (n_devices, n_overrides) = unsafe { (sys::llama_max_devices(), sys::llama_max_tensor_buft_overrides()) };
+        let none = sys::llama_model_tensor_buft_override { pattern: std::ptr::null(), buft: std::ptr::null_mut() };
+        let (mut tensor_split, mut overrides) = (vec![0.0; n_devices], vec![none; n_overrides]);
+        let (mut params, mut context) = (self.params, context.to_params());
+        let mut error = ErrorSlot::new();
+        // SAFETY: `path` is NUL-terminated, the structs live during the call, and the two lists have the lengths that llama.cpp
+        // names for them.
+        let fits = unsafe {
+            shim::engawa_fit(
+                path.as_ptr(),
+                &raw mut params,
+                &raw mut context,
+                tensor_split.as_mut_ptr(),
+                overrides.as_mut_ptr(),
+                margin,
+                error.as_out(),
+            )
+        };
+        match error.check(fits) {
+            Ok(true) => *self = Self { params, _tensor_split: tensor_split, _overrides: overrides },
+            Ok(false) => self.params.n_gpu_layers = 0,
+            // The load itself says what is wrong with the file.
+            Err(_) => {}
+        }
+    }
+
+    /// Layers on GPUs, if there are any GPUs: negative for all.
+    pub(crate) fn gpu_layers(&self) -> i32 {
+        self.params.n_gpu_layers
     }
 }
 
@@ -63,7 +103,7 @@ impl Model {
         // SAFETY: `path` is NUL-terminated; the callback data outlives the call, which is the only time it is used.
         let pointer = unsafe { sys::llama_model_load_from_file(path.as_ptr(), params) };
         match NonNull::new(pointer) {
-            Some(pointer) => LoadOutcome::Loaded(Self { pointer }),
+            Some(pointer) => LoadOutcome::Loaded(Self { pointer, n_gpu_layers: settings.gpu_layers() }),
             None if cancelled => LoadOutcome::Cancelled,
             None => LoadOutcome::Refused,
         }
@@ -163,6 +203,11 @@ impl Model {
         u32::try_from(unsafe { sys::llama_model_n_layer(self.as_ptr()) }).unwrap_or(0)
     }
 
+    /// Layers that were asked to be on GPUs, if there are any GPUs: negative for all.
+    pub(crate) fn gpu_layers(&self) -> i32 {
+        self.n_gpu_layers
+    }
+
     /// Whether it can write text: embedding models and encoders can't.
     pub(crate) fn can_generate(&self) -> bool {
         // A model whose tokens see those behind them was trained to read only.
@@ -179,25 +224,6 @@ impl Drop for Model {
         // SAFETY: nothing that borrows the model is alive.
         unsafe { sys::llama_model_free(self.as_ptr()) }
     }
-}
-
-/// Bytes of host memory that a load would take: weights (unless mapped), context and compute buffers.
-///
-/// Reads the header only.
-///
-/// # Errors
-/// What llama.cpp says of a file that it could not load.
-pub(crate) fn host_memory(path: &Path, model: &ModelSettings, context: &ContextSettings) -> Result<u64, LlamaError> {
-    let path = c_path(path).ok_or_else(|| LlamaError("the path has a NUL character".into()))?;
-    let context = context.to_params();
-    let mut error = ErrorSlot::new();
-    // SAFETY: `path` is NUL-terminated and both parameter structs live during the call.
-    let memory =
-        unsafe { shim::engawa_host_memory(path.as_ptr(), &raw const model.params, &raw const context, error.as_out()) };
-    let memory = error.check(memory)?;
-    let mapped = matches!(model.params.load_mode, sys::LLAMA_LOAD_MODE_MMAP);
-    let weights = if mapped { 0 } else { memory.weights };
-    Ok(weights.saturating_add(memory.context).saturating_add(memory.compute))
 }
 
 /// Reads a text by llama.cpp's convention: the full length is returned, also when it did not fit.

@@ -38,14 +38,6 @@ pub(super) struct Sampling {
     pub(super) seed: u32,
 }
 
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub(super) struct Memory {
-    pub(super) weights: u64,
-    pub(super) context: u64,
-    pub(super) compute: u64,
-}
-
 unsafe extern "C" {
     pub(super) fn engawa_free(text: *mut c_char);
     pub(super) fn engawa_silence_common();
@@ -121,10 +113,19 @@ unsafe extern "C" {
         batch: sys::llama_batch,
         error: *mut *mut c_char,
     ) -> i32;
-    pub(super) fn engawa_host_memory(
+    pub(super) fn engawa_memory_use(
         path: *const c_char,
         model_params: *const sys::llama_model_params,
         context_params: *const sys::llama_context_params,
         error: *mut *mut c_char,
-    ) -> Memory;
+    ) -> *mut c_char;
+    pub(super) fn engawa_fit(
+        path: *const c_char,
+        model_params: *mut sys::llama_model_params,
+        context_params: *mut sys::llama_context_params,
+        tensor_split: *mut f32,
+        overrides: *mut sys::llama_model_tensor_buft_override,
+        margin: usize,
+        error: *mut *mut c_char,
+    ) -> bool;
 }

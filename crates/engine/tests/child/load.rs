@@ -1,7 +1,7 @@
 //! Loading, and files that can't be loaded.
 
-use engawa_engine_client::LoadEvent;
-use engawa_engine_client::protocol::{LoadError, LoadRequest, LoadSettings, Purpose, TemplateSource};
+use engawa_engine_client::protocol::{LoadError, LoadEstimate, LoadRequest, LoadSettings, Purpose, TemplateSource};
+use engawa_engine_client::{Engine, LoadEvent};
 use engawa_testkit::gguf::TensorType;
 use engawa_testkit::{Fault, RandomModel, ScriptedModel};
 
@@ -49,6 +49,40 @@ async fn a_model_without_a_usable_template_gets_chatml() {
         assert_eq!(info.template.source, TemplateSource::ChatMl, "{fault:?}");
         say(&engine, &[user("hello")]).await;
     }
+}
+
+async fn estimate(engine: &Engine, file: &ModelFile, settings: LoadSettings) -> Result<LoadEstimate, LoadError> {
+    let request = LoadRequest { path: file.path.clone(), settings, purpose: Purpose::Replies, cache: None };
+    patiently(engine.estimate(request)).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_estimate_tells_what_a_load_takes_and_leaves_the_engine_free() {
+    let model = RandomModel::new().context_length(8192).tensor_type(TensorType::Q8_0);
+    let file = ModelFile::new(|path| model.write(path).unwrap());
+    let engine = start().await;
+    let told = estimate(&engine, &file, LoadSettings { n_ctx: 1024, ..settings() }).await.unwrap();
+    let [host] = told.devices.as_slice() else { panic!("{told:?}") };
+    // Keys and values of 2 layers with one head of 32, 2 bytes each.
+    assert_eq!(host.context, 1024 * 2 * 2 * 32 * 2);
+    let file_bytes = std::fs::metadata(&file.path).unwrap().len();
+    assert!(host.weights > file_bytes / 2 && host.weights <= file_bytes, "{host:?}");
+    assert!(host.compute > 0 && host.memory_free > 0 && host.memory_free <= host.memory_total, "{host:?}");
+    assert_eq!((told.n_layer, told.n_gpu_layer), (3, 0));
+
+    let context = async |n_ctx| {
+        let told = estimate(&engine, &file, LoadSettings { n_ctx, ..settings() }).await.unwrap();
+        told.devices[0].context
+    };
+    assert_eq!(context(65_536).await, 64 * host.context, "a large one is reckoned from small ones");
+    assert_eq!(context(0).await, 8 * host.context, "0 is what the model was trained with");
+
+    let page = ModelFile::new(|path| Fault::HtmlPage.write(path).unwrap());
+    assert_eq!(estimate(&engine, &page, settings()).await, Err(LoadError::NotGguf));
+    let cut = ModelFile::new(|path| Fault::HeaderCut.write(path).unwrap());
+    assert!(matches!(estimate(&engine, &cut, settings()).await, Err(LoadError::Refused { .. })));
+    load(&engine, &file, settings()).await.unwrap();
+    assert!(matches!(estimate(&engine, &file, settings()).await, Err(LoadError::Refused { .. })));
 }
 
 #[tokio::test]

@@ -10,6 +10,8 @@ mod demo;
 mod drafts;
 mod embedding;
 mod load;
+#[cfg(target_os = "linux")]
+mod offload;
 mod prefix;
 mod reply;
 mod sampling;

@@ -41,8 +41,11 @@ pub(crate) fn settings() -> LoadSettings {
 }
 
 pub(crate) async fn start() -> Arc<Engine> {
-    let program = EngineProgram::new(env!("CARGO_BIN_EXE_engawa-engine").into());
-    Arc::new(Engine::start(&program).await.unwrap())
+    start_program(&EngineProgram::new(env!("CARGO_BIN_EXE_engawa-engine").into())).await
+}
+
+pub(crate) async fn start_program(program: &EngineProgram) -> Arc<Engine> {
+    Arc::new(Engine::start(program).await.unwrap())
 }
 
 /// Loads a model; its error, or how the engine ended, as text.

@@ -3,7 +3,9 @@
 use std::ffi::OsString;
 use std::path::Path;
 
-use engawa_engine_protocol::{LoadError, LoadSettings, ModelInfo, TemplateInfo, TemplateSource};
+use engawa_engine_protocol::{
+    DeviceMemory, LoadError, LoadEstimate, LoadSettings, ModelInfo, TemplateInfo, TemplateSource,
+};
 
 /// The variable that says how to greet.
 const GREETING_VARIABLE: &str = "SCRIPTED_ENGINE_GREETING";
@@ -110,6 +112,28 @@ impl ModelBehaviour {
             Self::IsRefused => Some(LoadError::Refused { reason: "a tensor is missing".to_owned() }),
             _ => None,
         }
+    }
+
+    /// A context takes 100 bytes a token.
+    pub(super) fn estimate(self, settings: &LoadSettings) -> Result<LoadEstimate, LoadError> {
+        match self {
+            Self::UnknownArchitecture | Self::IsRefused => {
+                return Err(self.load_error(settings).unwrap_or(LoadError::NotGguf));
+            }
+            Self::HangsWhileLoading => super::child::hang(),
+            Self::AbortsWhileLoading => super::child::abort(),
+            _ => {}
+        }
+        let host = DeviceMemory {
+            name: String::new(),
+            description: String::new(),
+            memory_free: 1 << 30,
+            memory_total: 2 << 30,
+            weights: 4000,
+            context: 100 * u64::from(settings.n_ctx),
+            compute: 1000,
+        };
+        Ok(LoadEstimate { n_layer: 3, n_gpu_layer: 0, devices: vec![host] })
     }
 
     pub(super) fn info(self, n_ctx: u32) -> ModelInfo {

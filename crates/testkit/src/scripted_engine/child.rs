@@ -78,6 +78,12 @@ impl Child {
         match request {
             EngineRequest::ListDevices => send(&EngineEvent::Devices { devices: vec![processor()] }),
             EngineRequest::LoadModel(request) => self.load(request),
+            EngineRequest::EstimateLoad(request) => {
+                send(&match ModelBehaviour::of(&request.path).estimate(&request.settings) {
+                    Ok(estimate) => EngineEvent::LoadEstimated(estimate),
+                    Err(error) => EngineEvent::EstimateFailed(error),
+                });
+            }
             EngineRequest::CountPrompt { id, messages } => {
                 if messages.last().is_some_and(|message| hangs_when_counted(&message.content)) {
                     hang();
@@ -309,12 +315,12 @@ fn speak_nonsense() {
 }
 
 /// As a failed assertion of llama.cpp does.
-fn abort() -> ! {
+pub(super) fn abort() -> ! {
     eprintln!("scripted engine: GGML_ASSERT(false) failed");
     std::process::abort()
 }
 
-fn hang() -> ! {
+pub(super) fn hang() -> ! {
     std::thread::sleep(HANG);
     exit(5)
 }

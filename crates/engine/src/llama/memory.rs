@@ -1,0 +1,38 @@
+//! What a load would take, told by llama.cpp without reading the weights.
+
+use std::path::Path;
+
+use engawa_engine_protocol::DeviceMemory;
+use serde::Deserialize;
+
+use super::error::{ErrorSlot, take_text};
+use super::{ContextSettings, LlamaError, ModelSettings, c_path, shim};
+
+/// What a load would take of each device.
+#[derive(Deserialize)]
+pub(crate) struct MemoryUse {
+    /// Layers without the output layer.
+    pub(crate) n_layer: u32,
+    pub(crate) n_ctx_train: u32,
+    /// GPUs, then the host.
+    pub(crate) devices: Vec<DeviceMemory>,
+}
+
+/// Tells what a load would take; reads the header of the file only.
+///
+/// # Errors
+/// What llama.cpp says of a file that it could not load.
+pub(crate) fn measure_memory(
+    path: &Path,
+    model: &ModelSettings,
+    context: ContextSettings,
+) -> Result<MemoryUse, LlamaError> {
+    let path = c_path(path).ok_or_else(|| LlamaError("the path has a NUL character".into()))?;
+    let context = context.to_params();
+    let mut error = ErrorSlot::new();
+    // SAFETY: `path` is NUL-terminated and both parameter structs live during the call.
+    let text =
+        unsafe { shim::engawa_memory_use(path.as_ptr(), &raw const model.params, &raw const context, error.as_out()) };
+    let text = take_text(error.check(text)?).ok_or_else(|| LlamaError("no memory is left".into()))?;
+    serde_json::from_str(&text).map_err(|error| LlamaError(error.to_string()))
+}

@@ -1,0 +1,124 @@
+//! Layers on a GPU: the engine with ggml's Vulkan back end, on the device that Mesa computes in software.
+//!
+//! `cargo xtask test` builds the back end, names it in `ENGAWA_VULKAN_BACKEND` and runs these tests.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use engawa_engine_client::protocol::{DeviceKind, LoadEstimate, LoadRequest, LoadSettings, Purpose, Sampling};
+use engawa_engine_client::{Engine, EngineProgram};
+use engawa_testkit::RandomModel;
+
+use crate::support::{ModelFile, finish, load, request, start_program, user};
+
+const DRIVER: &str = "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json";
+
+/// An engine of its own folder, so that no other test meets the back end.
+struct Stage {
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let stage = Self { folder: tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap() };
+        let executable = Path::new(env!("CARGO_BIN_EXE_engawa-engine"));
+        let built = executable.parent().unwrap();
+        link(executable, stage.folder.path());
+        link_libraries(built, stage.folder.path());
+        let backends = stage.folder.path().join("backends");
+        link_libraries(&built.join("backends"), &backends);
+        let vulkan = std::env::var_os("ENGAWA_VULKAN_BACKEND").expect("`cargo xtask test` names the back end");
+        let _ = fs::remove_file(backends.join("libggml-vulkan.so"));
+        link(Path::new(&vulkan), &backends);
+        stage
+    }
+
+    async fn engine(&self) -> Arc<Engine> {
+        let mut program = EngineProgram::new(self.folder.path().join("engawa-engine"));
+        // ggml leaves devices in software alone unless they are named.
+        program.environment =
+            vec![("GGML_VK_VISIBLE_DEVICES".into(), "0".into()), ("VK_DRIVER_FILES".into(), DRIVER.into())];
+        start_program(&program).await
+    }
+}
+
+fn link(file: &Path, folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    let target = folder.join(file.file_name().unwrap());
+    // Another disk has no links to this one.
+    fs::hard_link(file, &target).or_else(|_| fs::copy(file, &target).map(drop)).unwrap();
+}
+
+fn link_libraries(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() && path.to_string_lossy().contains(".so") {
+            link(&path, to);
+        }
+    }
+}
+
+fn model() -> ModelFile {
+    ModelFile::new(|path| RandomModel::new().layers(16).dimension(256).heads(4).kv_heads(4).write(path).unwrap())
+}
+
+fn settings(n_gpu_layers: i32, n_ctx: u32) -> LoadSettings {
+    LoadSettings { n_gpu_layers, n_ctx, ..LoadSettings::default() }
+}
+
+#[tokio::test]
+#[ignore = "needs the Vulkan back end"]
+async fn all_layers_some_and_none_write_the_same() {
+    let stage = Stage::new();
+    let file = model();
+    let mut texts = Vec::new();
+    for (asked, expected) in [(-1, 17), (6, 6), (0, 0)] {
+        let engine = stage.engine().await;
+        let info = load(&engine, &file, settings(asked, 512)).await.unwrap();
+        assert_eq!((info.n_layer, info.n_gpu_layer), (17, expected), "{asked} layers");
+        assert_eq!(info.devices.is_empty(), expected == 0);
+        let mut asked = request(&[user("Tell me about porches.")]);
+        asked.sampling = Sampling { temperature: 0.0, max_tokens: Some(40), ..Sampling::default() };
+        texts.push(finish(engine.generate(asked)).await.content);
+    }
+    assert!(!texts[0].is_empty());
+    assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs the Vulkan back end"]
+async fn the_device_has_a_name_a_kind_and_memory() {
+    let devices = Stage::new().engine().await.devices().await.unwrap();
+    let gpu = devices.iter().find(|device| device.name == "Vulkan0").unwrap();
+    assert!(gpu.description.contains("llvmpipe"), "{gpu:?}");
+    assert_ne!(gpu.kind, DeviceKind::Cpu);
+    assert!(gpu.memory_free > 0 && gpu.memory_free <= gpu.memory_total, "{gpu:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs the Vulkan back end"]
+async fn what_does_not_fit_the_gpu_stays_with_the_processor() {
+    let stage = Stage::new();
+    let file = model();
+    let engine = stage.engine().await;
+    let estimate = async |n_gpu_layers, n_ctx| -> LoadEstimate {
+        let (path, settings) = (file.path.clone(), settings(n_gpu_layers, n_ctx));
+        let request = LoadRequest { path, settings, purpose: Purpose::Replies, cache: None };
+        engine.estimate(request).await.unwrap().unwrap()
+    };
+    let small = estimate(-1, 512).await;
+    let [gpu, host] = small.devices.as_slice() else { panic!("{small:?}") };
+    assert_eq!((small.n_layer, small.n_gpu_layer), (17, 17));
+    assert!(gpu.weights > 0 && gpu.context > 0 && gpu.compute > 0 && host.name.is_empty(), "{small:?}");
+
+    // As much context as the device has memory; in many layers, because a single tensor has a limit of its own.
+    let per_token = gpu.context / 512;
+    let huge = estimate(-1, u32::try_from(gpu.memory_free / per_token).unwrap()).await;
+    assert!(huge.n_gpu_layer < 17, "{huge:?}");
+    let [gpu, host] = huge.devices.as_slice() else { panic!("{huge:?}") };
+    assert!(gpu.context + gpu.weights + gpu.compute < gpu.memory_free && host.context > 0, "{huge:?}");
+
+    let none = estimate(0, 512).await;
+    assert_eq!((none.n_gpu_layer, none.devices.last().unwrap().context), (0, small.devices[0].context));
+}

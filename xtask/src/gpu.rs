@@ -1,0 +1,205 @@
+//! ggml's GPU back ends: compiled from the sources that came with the engine's llama.cpp, and put where the engine looks for them.
+//!
+//! Only the one library is built, so Engawa itself is the same with and without it, and it can be made on another machine.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::vulkan_headers::{self, Headers};
+use crate::{packages, process, repository};
+
+/// A kind of GPU back end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    /// For cards of all makers.
+    Vulkan,
+    /// For NVIDIA's.
+    Cuda,
+}
+
+/// Which back ends are built.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Those whose toolkit is on the machine.
+    #[default]
+    Found,
+    /// These.
+    Named(Vec<Backend>),
+}
+
+impl Wanted {
+    /// Adds a back end that was named.
+    pub(crate) fn name(&mut self, backend: Backend) {
+        match self {
+            Self::Found => *self = Self::Named(vec![backend]),
+            Self::Named(named) => named.push(backend),
+        }
+    }
+}
+
+/// What CMake needs to compile a back end.
+struct Toolkit {
+    arguments: Vec<String>,
+    environment: Vec<(&'static str, PathBuf)>,
+}
+
+/// Builds what is wanted into the `backends` folder of a build.
+///
+/// # Errors
+///
+/// When a back end that was named can't be built; one that was only found is left out with a warning.
+pub(crate) fn build(root: &Path, wanted: &Wanted, profile: &Path) -> Result<()> {
+    match wanted {
+        Wanted::Named(named) => named.iter().try_for_each(|backend| install(&library(root, *backend)?, profile)),
+        Wanted::Found => {
+            for backend in [Backend::Vulkan, Backend::Cuda] {
+                let Some(toolkit) = backend.toolkit() else { continue };
+                let built = compile(root, backend, &toolkit);
+                if let Err(error) = built.and_then(|library| install(&library, profile)) {
+                    eprintln!("warning: {error:#}\nEngawa runs without {}.", backend.name());
+                }
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Puts a back end where the engine of a build looks for it.
+fn install(library: &Path, profile: &Path) -> Result<()> {
+    repository::replace_file(library, &profile.join("backends"))
+}
+
+/// Builds one back end, and gets what it needs before; returns its library.
+///
+/// # Errors
+///
+/// When the toolkit is missing and can't be had, or the compiler fails.
+pub(crate) fn library(root: &Path, backend: Backend) -> Result<PathBuf> {
+    if backend == Backend::Vulkan {
+        packages::ensure_vulkan()?;
+    }
+    let toolkit = match backend.toolkit() {
+        Some(toolkit) => toolkit,
+        None if backend == Backend::Vulkan => {
+            vulkan_toolkit(&vulkan_headers::from_newer_debian(&repository::target_folder(root)?)?)
+        }
+        None => bail!(
+            "there is no CUDA compiler here: `nvcc` was looked for in `CUDA_PATH`, on `PATH` and in /usr/local/cuda\n\n\
+             Install NVIDIA's CUDA toolkit, version 12 or newer, or set `CUDA_PATH` to where it is; then start again. \
+             `cargo xtask run --vulkan` needs none of it and uses the same cards."
+        ),
+    };
+    compile(root, backend, &toolkit)
+}
+
+impl Backend {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Vulkan => "Vulkan",
+            Self::Cuda => "CUDA",
+        }
+    }
+
+    /// ggml's name of the target and of the library.
+    fn target(self) -> &'static str {
+        match self {
+            Self::Vulkan => "ggml-vulkan",
+            Self::Cuda => "ggml-cuda",
+        }
+    }
+
+    /// What is on this machine to build it with; `None` if something is missing.
+    fn toolkit(self) -> Option<Toolkit> {
+        match self {
+            Self::Vulkan => {
+                let sdk_glslc = env::var_os("VULKAN_SDK").map(|sdk| Path::new(&sdk).join("bin/glslc"));
+                let has_glslc = process::is_on_path("glslc") || sdk_glslc.is_some_and(|path| path.is_file());
+                Some(vulkan_toolkit(&vulkan_headers::installed().filter(|_| has_glslc)?))
+            }
+            Self::Cuda => cuda_compiler().map(|compiler| cuda_toolkit(&compiler)),
+        }
+    }
+}
+
+fn vulkan_toolkit(headers: &Headers) -> Toolkit {
+    let prefix = headers.prefix.display();
+    Toolkit {
+        arguments: vec![
+            "-DGGML_VULKAN=ON".into(),
+            format!("-DVulkan_INCLUDE_DIR={prefix}/include"),
+            format!("-DCMAKE_PREFIX_PATH={prefix}"),
+        ],
+        environment: Vec::new(),
+    }
+}
+
+fn cuda_toolkit(compiler: &Path) -> Toolkit {
+    let mut arguments = vec![
+        "-DGGML_CUDA=ON".into(),
+        "-DGGML_CUDA_NCCL=OFF".into(),
+        format!("-DCMAKE_CUDA_COMPILER={}", compiler.display()),
+    ];
+    // For all cards it takes an hour; for the one that is here, minutes.
+    if process::is_on_path("nvidia-smi") {
+        arguments.push("-DCMAKE_CUDA_ARCHITECTURES=native".into());
+    }
+    if process::is_on_path("ccache") {
+        arguments.push("-DCMAKE_CUDA_COMPILER_LAUNCHER=ccache".into());
+    }
+    let folder = compiler.parent().and_then(Path::parent).map(Path::to_owned);
+    Toolkit { arguments, environment: folder.into_iter().map(|folder| ("CUDAToolkit_ROOT", folder)).collect() }
+}
+
+fn cuda_compiler() -> Option<PathBuf> {
+    let name = format!("nvcc{}", env::consts::EXE_SUFFIX);
+    let named = env::var_os("CUDACXX").map(PathBuf::from);
+    let of_toolkit = env::var_os("CUDA_PATH").map(|folder| Path::new(&folder).join("bin").join(&name));
+    let on_path = env::var_os("PATH").into_iter().flat_map(|path| env::split_paths(&path).collect::<Vec<_>>());
+    let usual = ["/usr/local/cuda/bin", "/opt/cuda/bin"].map(PathBuf::from);
+    let folders = on_path.chain(usual).map(|folder| folder.join(&name));
+    named.into_iter().chain(of_toolkit).chain(folders).find(|path| path.is_file())
+}
+
+fn compile(root: &Path, backend: Backend, toolkit: &Toolkit) -> Result<PathBuf> {
+    let (version, source) = repository::dependency(root, "llama-cpp-sys-2")?;
+    let folder = repository::target_folder(root)?.join("gpu").join(format!("{}-{version}", backend.target()));
+    let library =
+        folder.join("bin").join(format!("{}{}{}", env::consts::DLL_PREFIX, backend.target(), env::consts::DLL_SUFFIX));
+    if library.is_file() {
+        eprintln!("Building the {} back end: only what changed.", backend.name());
+    } else {
+        eprintln!("Building the {} back end. The first time this takes several minutes.", backend.name());
+    }
+    let started = Instant::now();
+    process::run_visibly(&mut configure(&source.join("llama.cpp"), &folder, toolkit))
+        .and_then(|()| {
+            let mut build = Command::new("cmake");
+            process::run_visibly(build.arg("--build").arg(&folder).args(["--target", backend.target()]))
+        })
+        .with_context(|| format!("the {} back end could not be built; the messages are above", backend.name()))?;
+    eprintln!("Built in {:.0} s.", started.elapsed().as_secs_f64());
+    Ok(library)
+}
+
+fn configure(source: &Path, folder: &Path, toolkit: &Toolkit) -> Command {
+    let mut command = Command::new("cmake");
+    process::restore_environment(&mut command);
+    command.arg("-S").arg(source).arg("-B").arg(folder).args(["-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release", "-Wno-dev"]);
+    command.args(["-DBUILD_SHARED_LIBS=ON", "-DGGML_BACKEND_DL=ON", "-DGGML_NATIVE=OFF", "-DGGML_CPU=OFF"]);
+    for part in ["COMMON", "TESTS", "EXAMPLES", "SERVER", "TOOLS", "APP"] {
+        command.arg(format!("-DLLAMA_BUILD_{part}=OFF"));
+    }
+    // The library finds ggml's others where the engine is, and nowhere else; a toolkit's own folder is kept for its libraries.
+    command.args(["-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON", "-DCMAKE_INSTALL_RPATH_USE_LINK_PATH=ON"]);
+    command.arg("-DCMAKE_INSTALL_RPATH=$ORIGIN;$ORIGIN/..");
+    if process::is_on_path("ccache") {
+        command.args(["-DCMAKE_C_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"]);
+    }
+    command.args(&toolkit.arguments);
+    command.envs(toolkit.environment.iter().map(|(name, value)| (name, value)));
+    command
+}
