@@ -125,7 +125,7 @@ impl Translator {
 /// What to tell of a model that was not loaded as it was asked for.
 fn adjusted(state: &ModelState) -> Option<Event> {
     let ModelState::Ready(model) = state else { return None };
-    model.asked?;
+    model.asked.as_ref()?;
     let news = UiError::new("load_adjusted", "The model was loaded with safer settings.");
     Some(Event::Notice { notice: Notice::info("load-adjusted", news) })
 }
@@ -154,10 +154,10 @@ fn remember(settings: &SettingsFile, state: &ModelState) {
     match state {
         ModelState::Ready(model) => {
             tracing::info!(architecture = model.info.architecture, n_ctx = model.info.n_ctx, "a model is ready");
-            settings.set_load_settings(&model.path, model.settings);
+            settings.set_load_settings(&model.path, model.settings.clone());
             settings.set_last_model(Some(&LastModel {
                 path: model.path.clone(),
-                settings: model.settings,
+                settings: model.settings.clone(),
                 worked: true,
             }));
         }

@@ -42,7 +42,7 @@ impl Default for WindowPlace {
 }
 
 /// The model that was used last.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct LastModel {
     pub(crate) path: PathBuf,
     pub(crate) settings: LoadSettings,
@@ -51,7 +51,7 @@ pub(crate) struct LastModel {
 }
 
 /// How a model was loaded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct KnownModel {
     path: PathBuf,
     settings: LoadSettings,

@@ -33,6 +33,8 @@ export interface Commands {
   "sampling-change": { name: SamplingName; value: number | null | undefined };
 
   "model-pick": null;
+  /** Asks for an adapter's file and adds it, unless the person thinks better of it. */
+  "adapter-pick": { add: (path: string) => void };
   "model-demo": null;
   "model-load": { path: string; settings: LoadSettings };
   /** Asks what a load would take. */

@@ -7,6 +7,7 @@ import { hasText, lacksValues, translate } from "../locales/translate.js";
 /** Codes whose English message tells more than the translated text can. */
 const detailed = new Set([
   "load_failed",
+  "adapter_failed",
   "store_failed",
   "export_failed",
   "import_failed",

@@ -32,6 +32,17 @@ export function modelCommands(context) {
       }
     },
 
+    async "adapter-pick"({ add }) {
+      if (picking) return;
+      picking = true;
+      try {
+        const path = await backend.pickAdapter();
+        if (path) add(path);
+      } finally {
+        picking = false;
+      }
+    },
+
     async "model-configure"({ path }) {
       const card = await backend.inspectModel(path);
       const { model } = store.state;

@@ -180,6 +180,7 @@ export function fakeBackend(query) {
     },
 
     pickModel: async () => model.card(),
+    pickAdapter: async () => "/home/person/models/porch-poetry-lora.gguf",
     inspectModel: async () => model.card(),
     estimateLoad: async (_path, settings) => model.estimate(settings),
     loadModel: async (_path, settings) => void model.load(settings),

@@ -133,9 +133,19 @@ export interface ModelCard {
   settings: LoadSettings;
 }
 
+/** A change to the weights in a file of its own; `scale` 1 as it was trained, 0 nothing. */
+export interface Adapter { path: string; scale: number }
+
 export interface LoadSettings {
-  /** -1 all, 0 none. */
+  /** -1 all that fit, 0 none. */
   nGpuLayers: number;
+  /** What is spread over several GPUs. */
+  gpuSplit: "none" | "layers" | "rows";
+  /** The number of the GPU that has all of it where nothing is spread. */
+  mainGpu: number;
+  /** By GPU; empty: by the memory that is free. */
+  gpuShares: number[];
+  adapters: Adapter[];
   /** Tokens. */
   contextLength: number;
   batchSize: number;
@@ -259,6 +269,8 @@ export interface Backend {
 
   /** Opens the file dialog; null when it was cancelled. */
   pickModel(): Promise<ModelCard | null>;
+  /** The path of an adapter's file. */
+  pickAdapter(): Promise<string | null>;
   inspectModel(path: string): Promise<ModelCard>;
   /** Reckons what a load would take, by the engine; fails where the load would fail. */
   estimateLoad(path: string, settings: LoadSettings): Promise<LoadEstimate>;

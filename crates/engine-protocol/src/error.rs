@@ -48,6 +48,14 @@ pub enum LoadError {
         /// Bytes.
         available: u64,
     },
+    /// An adapter can't be laid over the model.
+    #[error("the adapter {file:?} can't be used: {reason}")]
+    Adapter {
+        /// The name of its file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The person cancelled it.
     #[error("loading was cancelled")]
     Cancelled,

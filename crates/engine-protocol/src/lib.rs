@@ -22,8 +22,8 @@ pub use generation::{
     ToolDefinition,
 };
 pub use load::{
-    CacheFolder, DeviceMemory, FlashAttention, KvType, LoadEstimate, LoadRequest, LoadSettings, ModelInfo, Speculation,
-    TemplateInfo, TemplateSource,
+    Adapter, CacheFolder, DeviceMemory, FlashAttention, GpuSplit, KvType, LoadEstimate, LoadRequest, LoadSettings,
+    ModelInfo, Speculation, SplitMode, TemplateInfo, TemplateSource,
 };
 pub use request::EngineRequest;
 pub use sampling::{Constraint, Decoding, LogitBias, Mirostat, SamplerKind, Sampling, TokenLogprob};

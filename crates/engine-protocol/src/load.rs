@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::Purpose;
 
 /// Asks for a model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadRequest {
     /// The GGUF.
     pub path: PathBuf,
@@ -31,11 +31,15 @@ pub struct CacheFolder {
 }
 
 /// How to load a model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LoadSettings {
-    /// Layers on the GPU: -1 all, 0 none.
+    /// Layers on the GPU: -1 all that fit, 0 none.
     pub n_gpu_layers: i32,
+    /// Where there are several GPUs, who takes what.
+    pub gpu_split: GpuSplit,
+    /// Laid over the weights; what they change adds up.
+    pub adapters: Vec<Adapter>,
     /// Tokens of context; 0 takes what the model was trained with.
     pub n_ctx: u32,
     /// Tokens per batch of a prompt; cancelling takes effect between two on a GPU.
@@ -60,6 +64,8 @@ impl Default for LoadSettings {
     fn default() -> Self {
         Self {
             n_gpu_layers: -1,
+            gpu_split: GpuSplit::default(),
+            adapters: Vec::new(),
             n_ctx: 8192,
             n_batch: 512,
             n_threads: 0,
@@ -71,6 +77,45 @@ impl Default for LoadSettings {
             speculation: Speculation::PromptLookup,
         }
     }
+}
+
+/// How a model is spread over several GPUs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GpuSplit {
+    /// What is spread.
+    pub mode: SplitMode,
+    /// The GPU that has all of it where nothing is spread, by its number among the GPUs.
+    pub main: u32,
+    /// Shares by GPU, of any sum; empty: by the memory that is free.
+    pub shares: Vec<f32>,
+}
+
+impl Default for GpuSplit {
+    fn default() -> Self {
+        Self { mode: SplitMode::Layers, main: 0, shares: Vec::new() }
+    }
+}
+
+/// What of a model is spread over several GPUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SplitMode {
+    /// Nothing: one GPU has all.
+    None,
+    /// Each GPU has whole layers.
+    Layers,
+    /// Each GPU has rows of all matrices, where its back end can do that.
+    Rows,
+}
+
+/// A LoRA adapter: a small change to a model's weights, in a GGUF of its own.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Adapter {
+    /// The GGUF.
+    pub path: PathBuf,
+    /// How much of it: 1 as it was trained, 0 nothing.
+    pub scale: f32,
 }
 
 /// The number format of keys or values in the KV cache.

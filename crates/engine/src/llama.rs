@@ -3,6 +3,7 @@
 //! llama-cpp-2 serves for what it does well (back ends, devices). Models, contexts and samplers are our own:
 //! the shim needs their pointers, which llama-cpp-2 keeps to itself.
 
+mod adapter;
 mod context;
 mod error;
 mod log;
@@ -15,6 +16,7 @@ mod shim;
 mod template;
 mod vocabulary;
 
+pub(crate) use adapter::LoraAdapter;
 pub(crate) use context::{Context, ContextSettings, DecodeOutcome, Row, SEQUENCES, SequenceIndex};
 pub(crate) use error::LlamaError;
 pub(crate) use log::{capture_errors, route_logs_to_stderr, take_errors};

@@ -6,14 +6,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::{
-    ContinueFinal, EngineEvent, LoadError, LoadEstimate, LoadRequest, LoadSettings, ModelInfo, Pooling, PromptMessage,
-    Purpose, Role, TemplateInfo, TemplateSource,
+    Adapter, ContinueFinal, EngineEvent, GpuSplit, LoadError, LoadEstimate, LoadRequest, LoadSettings, ModelInfo,
+    Pooling, PromptMessage, Purpose, Role, TemplateInfo, TemplateSource,
 };
 
 use crate::child::Signals;
 use crate::llama::{
-    Context, ContextSettings, LlamaError, LoadOutcome, MemoryUse, Model, ModelSettings, Templates, capture_errors,
-    measure_memory, take_errors,
+    Context, ContextSettings, LlamaError, LoadOutcome, LoraAdapter, MemoryUse, Model, ModelSettings, Templates,
+    capture_errors, measure_memory, take_errors,
 };
 use crate::outbox::Outbox;
 use crate::prompt::{MarkerGuard, build_prompt};
@@ -121,6 +121,7 @@ pub(crate) fn prepare_embedding<'model>(
     let context = Context::new(model, settings, signals.abort_flag());
     let lines = take_errors();
     let mut context = context.ok_or_else(|| refusal(&lines))?;
+    add_adapters(model, &mut context, &request.settings.adapters)?;
     context.warm_up(model.vocabulary().warm_up_token());
     let info = describe(model, &context, settings.n_threads, CHATML);
     Ok((context, info))
@@ -140,6 +141,7 @@ pub(crate) fn prepare<'model>(
     let context = Context::new(model, context_settings, signals.abort_flag());
     let lines = take_errors();
     let mut context = context.ok_or_else(|| refusal(&lines))?;
+    add_adapters(model, &mut context, &settings.adapters)?;
     let refused = |error: LlamaError| LoadError::Refused { reason: error.0 };
     let guard = MarkerGuard::new(model.vocabulary()).map_err(refused)?;
     let (templates, template) = choose_template(model, &guard)?;
@@ -150,6 +152,33 @@ pub(crate) fn prepare<'model>(
     let threads = ThreadTrial::new(context_settings.n_threads, settings.n_threads > 0);
     let info = describe(model, &context, context_settings.n_threads, template);
     Ok(Loaded { context, templates, guard, threads, info })
+}
+
+/// Lays the adapters over the weights.
+///
+/// # Errors
+/// [`LoadError::Adapter`] for the first that can't be used.
+fn add_adapters<'model>(
+    model: &'model Model,
+    context: &mut Context<'model>,
+    adapters: &[Adapter],
+) -> Result<(), LoadError> {
+    let mut loaded = Vec::new();
+    for Adapter { path, scale } in adapters {
+        let failed = |reason: String| {
+            let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+            LoadError::Adapter { file, reason }
+        };
+        check_file(path).map_err(|error| failed(error.to_string()))?;
+        capture_errors();
+        let adapter = LoraAdapter::load(model, path);
+        let lines = take_errors();
+        loaded.push((adapter.ok_or_else(|| failed(lines.join("\n")))?, *scale));
+    }
+    if !context.set_adapters(&loaded) {
+        return Err(LoadError::Refused { reason: "the adapters can't be used together".into() });
+    }
+    Ok(())
 }
 
 /// Tells what is wrong with a path before llama.cpp, which says the same of all, sees it.
@@ -195,7 +224,9 @@ pub(crate) fn estimate(request: &LoadRequest) -> Result<LoadEstimate, LoadError>
 /// The settings of the weights; where it is left to us, as many layers on the GPUs as fit now.
 fn model_settings(request: &LoadRequest) -> ModelSettings {
     let mut settings = ModelSettings::new(&request.settings);
-    if request.settings.n_gpu_layers < 0 && !crate::child::gpu_names().is_empty() {
+    // What a person has spread by hand is theirs.
+    let is_ours = request.settings.n_gpu_layers < 0 && request.settings.gpu_split == GpuSplit::default();
+    if is_ours && !crate::child::gpu_names().is_empty() {
         settings.fit(&request.path, context_settings(&request.settings, 0), GPU_MARGIN);
     }
     settings
@@ -221,7 +252,7 @@ fn check_memory(request: &LoadRequest, settings: &ModelSettings) -> Result<(), L
 fn memory_use(request: &LoadRequest, model: &ModelSettings) -> Result<MemoryUse, LlamaError> {
     const MEASURED: u32 = 16_384;
     let measure = |n_ctx: u32| {
-        let settings = LoadSettings { n_ctx, ..request.settings };
+        let settings = LoadSettings { n_ctx, ..request.settings.clone() };
         measure_memory(&request.path, model, context_settings(&settings, 0))
     };
     let n_ctx = match request.settings.n_ctx {

@@ -194,21 +194,31 @@ impl SavedSequences {
 /// # Errors
 /// The file can't be read.
 pub(crate) fn model_key(path: &Path, settings: &LoadSettings) -> io::Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    hash_file(path, &mut hasher)?;
+    for adapter in &settings.adapters {
+        hash_file(&adapter.path, &mut hasher)?;
+        hasher.write_u32(adapter.scale.to_bits());
+    }
+    hasher.write(format!("{:?} {:?} {:?}", settings.type_k, settings.type_v, settings.flash_attention).as_bytes());
+    Ok(hasher.finish())
+}
+
+/// Takes a file's length, its time and samples of its content into account.
+fn hash_file(path: &Path, hasher: &mut DefaultHasher) -> io::Result<()> {
     let mut file = File::open(path)?;
     let metadata = file.metadata()?;
     let length = metadata.len();
-    let mut hasher = DefaultHasher::new();
     hasher.write_u64(length);
     let changed = metadata.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     hasher.write_u128(changed.as_nanos());
-    hasher.write(format!("{:?} {:?} {:?}", settings.type_k, settings.type_v, settings.flash_attention).as_bytes());
     let mut sample = vec![0; SAMPLE_BYTES];
     for number in 0..SAMPLES {
         let at = (length.saturating_sub(SAMPLE_BYTES as u64)) / (SAMPLES - 1) * number;
         let read = read_at(&mut file, at, &mut sample)?;
         hasher.write(&sample[..read]);
     }
-    Ok(hasher.finish())
+    Ok(())
 }
 
 fn read_at(file: &mut File, at: u64, into: &mut [u8]) -> io::Result<usize> {

@@ -21,6 +21,14 @@ pub(crate) async fn pick_model(
 }
 
 #[tauri::command]
+pub(crate) async fn pick_adapter(
+    window: WebviewWindow,
+    desktop: State<'_, Desktop>,
+) -> Result<Option<PathBuf>, UiError> {
+    dialogs::pick_file(&window, &desktop, "Open an adapter", GGUF).await
+}
+
+#[tauri::command]
 pub(crate) async fn inspect_model(desktop: State<'_, Desktop>, path: PathBuf) -> Result<ModelCard, UiError> {
     Ok(card(&desktop, &path).await?)
 }

@@ -107,6 +107,9 @@ impl From<LoadError> for UiError {
                 let error = Self::new("not_enough_memory", message).with_value("available", available);
                 if let Some(needed) = needed { error.with_value("needed", needed) } else { error }
             }
+            LoadError::Adapter { file, reason } => {
+                Self::new("adapter_failed", message).with_value("file", file).with_report(reason)
+            }
             LoadError::Cancelled => Self::new("load_cancelled", message),
             LoadError::Refused { reason } => {
                 Self::new("load_failed", "The model could not be loaded.").with_report(reason)

@@ -1,5 +1,7 @@
 //! Models: what a file says, how one is loaded, what is loaded.
 
+use std::path::PathBuf;
+
 use engawa_chat::TemplateSource;
 use serde::{Deserialize, Serialize};
 
@@ -50,10 +52,14 @@ struct DeviceMemory {
     compute: u64,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LoadSettings {
     n_gpu_layers: i32,
+    gpu_split: SplitMode,
+    main_gpu: u32,
+    gpu_shares: Vec<f32>,
+    adapters: Vec<Adapter>,
     context_length: u32,
     batch_size: u32,
     threads: u32,
@@ -63,6 +69,20 @@ pub(crate) struct LoadSettings {
     use_mmap: bool,
     use_mlock: bool,
     prompt_lookup: bool,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum SplitMode {
+    None,
+    Layers,
+    Rows,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Adapter {
+    path: PathBuf,
+    scale: f32,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -191,7 +211,7 @@ impl From<&engawa_chat::LoadedModel> for LoadedModel {
                 TemplateSource::File => "file",
                 TemplateSource::ChatMl => "chatml",
             },
-            settings: model.settings.into(),
+            settings: model.settings.clone().into(),
         }
     }
 }
@@ -200,6 +220,14 @@ impl From<engawa_chat::LoadSettings> for LoadSettings {
     fn from(settings: engawa_chat::LoadSettings) -> Self {
         Self {
             n_gpu_layers: settings.n_gpu_layers,
+            gpu_split: match settings.gpu_split.mode {
+                engawa_chat::SplitMode::None => SplitMode::None,
+                engawa_chat::SplitMode::Layers => SplitMode::Layers,
+                engawa_chat::SplitMode::Rows => SplitMode::Rows,
+            },
+            main_gpu: settings.gpu_split.main,
+            gpu_shares: settings.gpu_split.shares,
+            adapters: settings.adapters.into_iter().map(|one| Adapter { path: one.path, scale: one.scale }).collect(),
             context_length: settings.n_ctx,
             batch_size: settings.n_batch,
             threads: settings.n_threads,
@@ -221,6 +249,18 @@ impl From<LoadSettings> for engawa_chat::LoadSettings {
     fn from(settings: LoadSettings) -> Self {
         Self {
             n_gpu_layers: settings.n_gpu_layers,
+            gpu_split: engawa_chat::GpuSplit {
+                mode: match settings.gpu_split {
+                    SplitMode::None => engawa_chat::SplitMode::None,
+                    SplitMode::Layers => engawa_chat::SplitMode::Layers,
+                    SplitMode::Rows => engawa_chat::SplitMode::Rows,
+                },
+                main: settings.main_gpu,
+                shares: settings.gpu_shares,
+            },
+            adapters: (settings.adapters.into_iter())
+                .map(|one| engawa_chat::Adapter { path: one.path, scale: one.scale })
+                .collect(),
             n_ctx: settings.context_length,
             n_batch: settings.batch_size,
             n_threads: settings.threads,

@@ -54,6 +54,10 @@ export class FakeModel {
       memory: { weights: FILE_SIZE, kvPerToken: 57344, available: 11_700_000_000 },
       settings: {
         nGpuLayers: -1,
+        gpuSplit: "layers",
+        mainGpu: 0,
+        gpuShares: [],
+        adapters: [],
         contextLength: 8192,
         batchSize: 512,
         threads: 0,

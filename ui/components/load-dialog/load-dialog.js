@@ -99,6 +99,7 @@ export class LoadDialog extends AppDialog {
     }
     if (answer !== this.#answer && answer?.settings === this.#asked) {
       this.#answer = answer;
+      this.#options.setGpus((answer?.estimate?.devices.length ?? 1) - 1);
       this.#showMemory();
     }
     this.setOpen(card !== null);

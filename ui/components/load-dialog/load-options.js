@@ -1,18 +1,22 @@
 // @ts-check
 /** @import { LoadSettings, ModelCard } from "../../backend/types.d.ts" */
-import { create, setText } from "../../dom/create.js";
+import { create, setShown, setText } from "../../dom/create.js";
 import { translate } from "../../locales/translate.js";
+import { AdapterList } from "./adapter-list.js";
 
 /** @typedef {(patch: Partial<LoadSettings>) => void} Change */
 
 /** The settings behind "More settings". */
 export class LoadOptions extends HTMLElement {
   #grid = create("div", { class: "option-grid" });
+  /** Who of several GPUs takes what. */
+  #split = create("div", { class: "option-grid", hidden: true });
+  #adapters = new AdapterList();
   #summary = create("summary", { class: "plain", id: "load-more" });
 
   constructor() {
     super();
-    this.append(create("details", {}, this.#summary, this.#grid));
+    this.append(create("details", {}, this.#summary, this.#grid, this.#split, this.#adapters));
   }
 
   /** Builds the fields anew for a file. @param {ModelCard} card @param {LoadSettings} settings @param {Change} change */
@@ -37,6 +41,23 @@ export class LoadOptions extends HTMLElement {
       ...checkOption("useMlock", settings.useMlock, change),
       ...checkOption("promptLookup", settings.promptLookup, change),
     );
+    this.#split.replaceChildren(
+      ...selectOption(
+        "gpuSplit",
+        settings.gpuSplit,
+        ["layers", "rows", "none"],
+        (value) => translate(`load.split.${value}`),
+        change,
+      ),
+      ...numberOption("mainGpu", settings.mainGpu, 0, 15, change),
+      ...sharesOption(settings.gpuShares, change),
+    );
+    this.#adapters.show(settings.adapters, (adapters) => change({ adapters }));
+  }
+
+  /** @param {number} count */
+  setGpus(count) {
+    setShown(this.#split, count > 1);
   }
 }
 
@@ -69,6 +90,18 @@ function selectOption(name, value, choices, text, change) {
   input.value = value;
   input.addEventListener("change", () => change({ [name]: input.value }));
   return labelled(name, input);
+}
+
+/** @param {number[]} shares @param {Change} change */
+function sharesOption(shares, change) {
+  const input = create("input", { type: "text", class: "field numbers", placeholder: "load.sharesFree" });
+  input.value = shares.join(", ");
+  input.addEventListener("change", () => {
+    const typed = input.value.split(/[,;\s]+/u).map(Number);
+    const gpuShares = typed.filter((share) => Number.isFinite(share) && share >= 0);
+    change({ gpuShares: gpuShares.some((share) => share > 0) ? gpuShares : [] });
+  });
+  return labelled("gpuShares", input);
 }
 
 /** @param {keyof LoadSettings} name @param {boolean} value @param {Change} change */

@@ -16,7 +16,7 @@ const WHOLE_CONTEXT: u32 = 131_072;
 ///
 /// Fewer layers on a GPU that is full, less memory where it costs no quality, then a smaller context. After a crash, only what
 /// drivers and rare models stumble over goes: the GPU and flash attention.
-pub(crate) fn safer_settings(settings: LoadSettings, error: &ModelError, layers: Option<u64>) -> Option<LoadSettings> {
+pub(crate) fn safer_settings(settings: &LoadSettings, error: &ModelError, layers: Option<u64>) -> Option<LoadSettings> {
     match error {
         ModelError::Load(LoadError::NotEnoughMemory { needed, .. }) => {
             // Without a figure it was not the machine's memory that was reckoned, but an allocation that failed.
@@ -30,32 +30,36 @@ pub(crate) fn safer_settings(settings: LoadSettings, error: &ModelError, layers:
                 type_k: KvType::F16,
                 type_v: KvType::F16,
                 flash_attention: FlashAttention::Off,
-                ..settings
+                ..settings.clone()
             };
-            (plain != settings).then_some(plain)
+            (plain != *settings).then_some(plain)
         }
         _ => None,
     }
 }
 
-fn smaller(settings: LoadSettings, layers_on_gpu: Option<u64>) -> Option<LoadSettings> {
+fn smaller(settings: &LoadSettings, layers_on_gpu: Option<u64>) -> Option<LoadSettings> {
     if settings.use_mlock {
-        return Some(LoadSettings { use_mlock: false, ..settings });
+        return Some(LoadSettings { use_mlock: false, ..settings.clone() });
     }
     if !settings.use_mmap {
-        return Some(LoadSettings { use_mmap: true, ..settings });
+        return Some(LoadSettings { use_mmap: true, ..settings.clone() });
     }
     if let Some(layers) = layers_on_gpu.and_then(|layers| i32::try_from(layers).ok()) {
         let now = if settings.n_gpu_layers < 0 { layers + 1 } else { settings.n_gpu_layers.min(layers + 1) };
-        return Some(LoadSettings { n_gpu_layers: now / 2, ..settings });
+        return Some(LoadSettings { n_gpu_layers: now / 2, ..settings.clone() });
     }
     let is_large = [settings.type_k, settings.type_v].contains(&KvType::F16);
     if is_large && settings.flash_attention != FlashAttention::Off {
         let smaller = |kv_type| if kv_type == KvType::F16 { KvType::Q8_0 } else { kv_type };
-        return Some(LoadSettings { type_k: smaller(settings.type_k), type_v: smaller(settings.type_v), ..settings });
+        return Some(LoadSettings {
+            type_k: smaller(settings.type_k),
+            type_v: smaller(settings.type_v),
+            ..settings.clone()
+        });
     }
     let now = if settings.n_ctx == 0 { WHOLE_CONTEXT } else { settings.n_ctx };
-    (now > SMALLEST_CONTEXT).then(|| LoadSettings { n_ctx: (now / 2).max(SMALLEST_CONTEXT), ..settings })
+    (now > SMALLEST_CONTEXT).then(|| LoadSettings { n_ctx: (now / 2).max(SMALLEST_CONTEXT), ..settings.clone() })
 }
 
 #[cfg(test)]
@@ -64,9 +68,9 @@ mod tests {
 
     fn steps(mut settings: LoadSettings, error: &ModelError) -> Vec<LoadSettings> {
         let mut steps = Vec::new();
-        while let Some(next) = safer_settings(settings, error, Some(32)) {
+        while let Some(next) = safer_settings(&settings, error, Some(32)) {
             assert_ne!(next, settings);
-            steps.push(next);
+            steps.push(next.clone());
             settings = next;
         }
         steps
@@ -79,9 +83,9 @@ mod tests {
     #[test]
     fn memory_is_saved_where_it_costs_least_first() {
         let asked = LoadSettings { n_ctx: 8192, use_mlock: true, ..LoadSettings::default() };
-        let steps = steps(asked, &no_memory(Some(8 << 30)));
+        let steps = steps(asked.clone(), &no_memory(Some(8 << 30)));
         let [unlocked, quantised, half, quarter] = steps.as_slice() else { panic!("{steps:?}") };
-        assert_eq!(*unlocked, LoadSettings { use_mlock: false, ..asked });
+        assert_eq!(*unlocked, LoadSettings { use_mlock: false, ..asked.clone() });
         assert_eq!((quantised.type_k, quantised.type_v, quantised.n_ctx), (KvType::Q8_0, KvType::Q8_0, 8192));
         assert_eq!([half.n_ctx, quarter.n_ctx], [4096, 2048]);
         assert!(quarter.n_gpu_layers == asked.n_gpu_layers);

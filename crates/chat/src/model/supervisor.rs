@@ -166,7 +166,7 @@ impl Models {
     /// each time in an engine of its own.
     async fn run(self: Arc<Self>, load: u64, mut card: ModelCard) {
         let _seat = self.seat.lock().await;
-        let asked = card.settings;
+        let asked = card.settings.clone();
         loop {
             let engine = match Engine::start(&self.program).await {
                 Ok(engine) => Arc::new(engine),
@@ -187,7 +187,7 @@ impl Models {
             match outcome {
                 Ok(mut model) => {
                     model.asked = (asked != card.settings).then_some(asked);
-                    self.keep_settings(load, card.settings);
+                    self.keep_settings(load, card.settings.clone());
                     self.publish_of(load, ModelState::Ready(Box::new(model)));
                     let report = exit.wait().await;
                     if report.cause != ExitCause::Stopped {
@@ -195,7 +195,7 @@ impl Models {
                     }
                     return;
                 }
-                Err(error) => match safer_settings(card.settings, &error, card.summary.layers) {
+                Err(error) => match safer_settings(&card.settings, &error, card.summary.layers) {
                     Some(settings) if self.retire_engine(load) => {
                         tracing::info!(%error, ?settings, "the model is tried with safer settings");
                         self.publish_of(load, progress(&card, 0.0, Duration::ZERO));
@@ -234,7 +234,7 @@ impl Models {
 
     async fn follow_load(&self, load: u64, card: &ModelCard, engine: &Engine) -> Result<LoadedModel, ModelError> {
         let begun = Instant::now();
-        let mut events = engine.load(self.request(&card.path, card.settings));
+        let mut events = engine.load(self.request(&card.path, card.settings.clone()));
         loop {
             match events.recv().await {
                 Some(LoadEvent::Progress(fraction)) => {
@@ -246,7 +246,7 @@ impl Models {
                         summary: card.summary.clone(),
                         file_bytes: card.file_bytes,
                         info: *info,
-                        settings: card.settings,
+                        settings: card.settings.clone(),
                         asked: None,
                     });
                 }

@@ -14,7 +14,7 @@ async fn a_load_is_followed_from_its_beginning_to_the_model() {
     let mut session = Session::open();
     let path = session.model_file(ModelBehaviour::LoadsSlowly);
     let settings = LoadSettings { n_ctx: 2048, n_batch: 64, ..LoadSettings::default() };
-    session.chat.load_model(&path, settings).await.unwrap();
+    session.chat.load_model(&path, settings.clone()).await.unwrap();
     let model = session.ready().await;
     expect![[r#"
         ModelChanged loading 0.0
@@ -52,12 +52,15 @@ async fn a_card_is_read_without_an_engine() {
 #[tokio::test]
 async fn what_a_load_takes_is_told_by_an_engine_of_its_own() {
     let session = Session::open();
-    let settings = LoadSettings { n_ctx: 3000, ..LoadSettings::default() };
-    let told = session.chat.estimate_load(&session.model_file(ModelBehaviour::Plain), settings).await.unwrap();
+    let estimate = async |behaviour| {
+        let settings = LoadSettings { n_ctx: 3000, ..LoadSettings::default() };
+        session.chat.estimate_load(&session.model_file(behaviour), settings).await
+    };
+    let told = estimate(ModelBehaviour::Plain).await.unwrap();
     assert_eq!((told.n_layer, told.devices[0].context), (3, 300_000));
-    let refused = session.chat.estimate_load(&session.model_file(ModelBehaviour::IsRefused), settings).await;
+    let refused = estimate(ModelBehaviour::IsRefused).await;
     assert!(matches!(refused, Err(ModelError::Load(LoadError::Refused { .. }))), "{refused:?}");
-    let aborted = session.chat.estimate_load(&session.model_file(ModelBehaviour::AbortsWhileLoading), settings).await;
+    let aborted = estimate(ModelBehaviour::AbortsWhileLoading).await;
     assert!(matches!(aborted, Err(ModelError::EngineEnded(_))), "{aborted:?}");
     assert!(matches!(session.chat.model(), ModelState::None), "nothing was loaded");
     assert_eq!(session.chat.engine_process_id(), None);
@@ -125,7 +128,7 @@ async fn what_the_engine_refuses_is_told_by_kind() {
 async fn load_large(session: &mut Session, behaviour: ModelBehaviour) -> LoadedModel {
     let path = session.model_file(behaviour);
     let asked = LoadSettings { n_ctx: 16_384, ..LoadSettings::default() };
-    session.chat.load_model(&path, asked).await.unwrap();
+    session.chat.load_model(&path, asked.clone()).await.unwrap();
     let state = session.model_becomes("the end of loading", |state| !matches!(state, ModelState::Loading(_))).await;
     let ModelState::Ready(model) = state else { panic!("{state:?}") };
     assert_eq!(model.asked, Some(asked));

@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString, c_void};
 use std::path::Path;
 use std::ptr::NonNull;
 
-use engawa_engine_protocol::LoadSettings;
+use engawa_engine_protocol::{LoadSettings, SplitMode};
 use llama_cpp_sys_2 as sys;
 
 use super::error::ErrorSlot;
@@ -36,7 +36,21 @@ impl ModelSettings {
             (false, false) => sys::LLAMA_LOAD_MODE_NONE,
             (false, true) => sys::LLAMA_LOAD_MODE_MLOCK,
         };
-        Self { params, _tensor_split: Vec::new(), _overrides: Vec::new() }
+        let split = &settings.gpu_split;
+        params.split_mode = match split.mode {
+            SplitMode::None => sys::LLAMA_SPLIT_MODE_NONE,
+            SplitMode::Layers => sys::LLAMA_SPLIT_MODE_LAYER,
+            SplitMode::Rows => sys::LLAMA_SPLIT_MODE_ROW,
+        };
+        params.main_gpu = i32::try_from(split.main).unwrap_or(i32::MAX);
+        let mut tensor_split = Vec::new();
+        if split.shares.iter().any(|share| *share > 0.0) {
+            // SAFETY: returns a plain number.
+            tensor_split.resize(unsafe { sys::llama_max_devices() }, 0.0);
+            tensor_split.iter_mut().zip(&split.shares).for_each(|(to, share)| *to = share.max(0.0));
+            params.tensor_split = tensor_split.as_ptr();
+        }
+        Self { params, _tensor_split: tensor_split, _overrides: Vec::new() }
     }
 
     /// Puts as many layers on the GPUs as leave `margin` bytes free on each, and experts on the processor before whole layers.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may end at the first thing that is not as it should be")]
 
+mod adapter;
 mod batching;
 mod cancel;
 mod constraint;

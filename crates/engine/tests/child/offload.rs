@@ -6,7 +6,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use engawa_engine_client::protocol::{DeviceKind, LoadEstimate, LoadRequest, LoadSettings, Purpose, Sampling};
+use engawa_engine_client::protocol::{
+    DeviceKind, GpuSplit, LoadEstimate, LoadRequest, LoadSettings, Purpose, Sampling, SplitMode,
+};
 use engawa_engine_client::{Engine, EngineProgram};
 use engawa_testkit::RandomModel;
 
@@ -35,10 +37,15 @@ impl Stage {
     }
 
     async fn engine(&self) -> Arc<Engine> {
+        self.engine_with("0").await
+    }
+
+    /// `devices`: the numbers of devices, as ggml takes them; one that is named twice is two.
+    async fn engine_with(&self, devices: &str) -> Arc<Engine> {
         let mut program = EngineProgram::new(self.folder.path().join("engawa-engine"));
         // ggml leaves devices in software alone unless they are named.
         program.environment =
-            vec![("GGML_VK_VISIBLE_DEVICES".into(), "0".into()), ("VK_DRIVER_FILES".into(), DRIVER.into())];
+            vec![("GGML_VK_VISIBLE_DEVICES".into(), devices.into()), ("VK_DRIVER_FILES".into(), DRIVER.into())];
         start_program(&program).await
     }
 }
@@ -121,4 +128,31 @@ async fn what_does_not_fit_the_gpu_stays_with_the_processor() {
 
     let none = estimate(0, 512).await;
     assert_eq!((none.n_gpu_layer, none.devices.last().unwrap().context), (0, small.devices[0].context));
+}
+
+#[tokio::test]
+#[ignore = "needs the Vulkan back end"]
+async fn several_gpus_share_a_model_as_they_are_told() {
+    let stage = Stage::new();
+    let file = model();
+    let engine = stage.engine_with("0,0").await;
+    let weights = async |mode, shares: &[f32]| -> Vec<u64> {
+        let gpu_split = GpuSplit { mode, main: 1, shares: shares.to_vec() };
+        let settings = LoadSettings { gpu_split, ..settings(-1, 512) };
+        let request = LoadRequest { path: file.path.clone(), settings, purpose: Purpose::Replies, cache: None };
+        let told = engine.estimate(request).await.unwrap().unwrap();
+        told.devices.iter().filter(|device| !device.name.is_empty()).map(|device| device.weights).collect()
+    };
+    let [first, second] = weights(SplitMode::Layers, &[3.0, 1.0]).await[..] else { panic!("two devices") };
+    assert!(first > 2 * second && second > 0, "{first} {second}");
+    let [first, second] = weights(SplitMode::Layers, &[0.0, 1.0]).await[..] else { panic!("two devices") };
+    assert!(first == 0 && second > 0, "{first} {second}");
+    let one = weights(SplitMode::None, &[]).await;
+    assert!(one.len() == 1 && one[0] >= second, "{one:?}");
+
+    let shares = vec![1.0, 1.0];
+    let gpu_split = GpuSplit { mode: SplitMode::Layers, main: 0, shares };
+    let info = load(&engine, &file, LoadSettings { gpu_split, ..settings(-1, 512) }).await.unwrap();
+    assert_eq!((info.n_gpu_layer, info.devices.len()), (17, 2));
+    assert!(!finish(engine.generate(request(&[user("Tell me about porches.")]))).await.content.is_empty());
 }

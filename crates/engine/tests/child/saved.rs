@@ -4,9 +4,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use engawa_engine_client::protocol::{CacheFolder, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, Purpose};
+use engawa_engine_client::protocol::{
+    Adapter, CacheFolder, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, Purpose,
+};
 use engawa_engine_client::{Engine, LoadEvent};
-use engawa_testkit::{RandomModel, ScriptedModel};
+use engawa_testkit::{RandomAdapter, RandomModel, ScriptedModel};
 use tempfile::TempDir;
 
 use crate::support::{Finished, ModelFile, assistant, finish, patiently, request, settings, start, user};
@@ -63,6 +65,24 @@ async fn a_conversation_goes_on_after_the_engine_was_started_again() {
     let cold = say(&engine, "a-1", &messages).await;
     assert_eq!(cold.timings.reused_tokens, 0);
     assert_eq!(second.content, cold.content);
+}
+
+#[tokio::test]
+async fn what_was_computed_with_other_weights_is_not_taken_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = ModelFile::new(|path| RandomModel::new().write(path).unwrap());
+    let adapter = ModelFile::new(|path| RandomAdapter::new().write(path).unwrap());
+    let with = |scale| LoadSettings { adapters: vec![Adapter { path: adapter.path.clone(), scale }], ..settings() };
+    let reused = async |settings| {
+        let engine = start_with(&file, cache(folder.path()), settings).await;
+        let finished = say(&engine, "a-1", &[long("the weather")]).await;
+        patiently(engine.stop()).await;
+        finished.timings.reused_tokens
+    };
+    assert_eq!(reused(settings()).await, 0);
+    assert_eq!(reused(with(1.0)).await, 0, "an adapter is another model");
+    assert_eq!(reused(with(0.5)).await, 0, "and so is less of it");
+    assert!(reused(with(0.5)).await > 0);
 }
 
 #[tokio::test]

@@ -1,0 +1,77 @@
+// @ts-check
+/** @import { Adapter } from "../../backend/types.d.ts" */
+import { watchComposition } from "../../dom/composition.js";
+import { create } from "../../dom/create.js";
+import { emit } from "../../dom/emit.js";
+import { translate } from "../../locales/translate.js";
+
+/** The most that an adapter can be turned up, in either direction. */
+const LARGEST = 10;
+
+/** The adapters that are laid over the model's weights, and how much of each. */
+export class AdapterList extends HTMLElement {
+  #rows = create("div", { class: "adapter-rows" });
+  /** @type {Adapter[]} */
+  #adapters = [];
+  /** @type {(adapters: Adapter[]) => void} */
+  #change = () => {};
+
+  constructor() {
+    super();
+    const add = create("button", {
+      type: "button",
+      id: "adapter-add",
+      class: "quiet",
+      text: "load.adapter.add",
+      tooltip: "load.adapter.about",
+      onclick: () => emit(this, "adapter-pick", { add: (path) => this.#set([...this.#adapters, { path, scale: 1 }]) }),
+    });
+    this.append(this.#rows, add);
+  }
+
+  /** @param {Adapter[]} adapters @param {(adapters: Adapter[]) => void} change */
+  show(adapters, change) {
+    this.#change = change;
+    this.#adapters = adapters;
+    this.#build();
+  }
+
+  /** @param {Adapter[]} adapters */
+  #set(adapters) {
+    this.#adapters = adapters;
+    this.#build();
+    this.#change(adapters);
+  }
+
+  #build() {
+    this.#rows.replaceChildren(...this.#adapters.map((adapter, index) => this.#row(adapter, index)));
+  }
+
+  /** @param {Adapter} adapter @param {number} index */
+  #row(adapter, index) {
+    const name = adapter.path.split(/[\\/]/u).at(-1) ?? adapter.path;
+    const scale = watchComposition(
+      create("input", { type: "number", class: "field numbers", min: -LARGEST, max: LARGEST, step: 0.1 }),
+    );
+    scale.value = String(adapter.scale);
+    scale.setAttribute("aria-label", translate("load.adapter.scale", { name }));
+    scale.title = translate("load.adapter.scaleAbout");
+    scale.addEventListener("change", () => {
+      const typed = Number.isNaN(scale.valueAsNumber) ? adapter.scale : scale.valueAsNumber;
+      const clamped = Math.min(LARGEST, Math.max(-LARGEST, typed));
+      this.#set(this.#adapters.with(index, { ...adapter, scale: clamped }));
+    });
+    const remove = create("button", {
+      type: "button",
+      class: "quiet",
+      text: "load.adapter.remove",
+      onclick: () => this.#set(this.#adapters.toSpliced(index, 1)),
+    });
+    remove.setAttribute("aria-label", translate("load.adapter.removeOne", { name }));
+    const label = create("span", { class: "adapter-name" }, name);
+    label.title = adapter.path;
+    return create("div", { class: "adapter-row" }, label, scale, remove);
+  }
+}
+
+customElements.define("adapter-list", AdapterList);
