@@ -19,7 +19,7 @@ const COMMANDS: &[&str] = &[
     "set_character",
     "set_sampling",
     "pick_model",
-    "pick_adapter",
+    "pick_part",
     "inspect_model",
     "estimate_load",
     "load_model",

@@ -32,7 +32,7 @@ pub(crate) fn handler() -> impl Fn(Invoke) -> bool + Send + Sync + 'static {
         characters::set_character,
         sampling::set_sampling,
         model::pick_model,
-        model::pick_adapter,
+        model::pick_part,
         model::inspect_model,
         model::estimate_load,
         model::load_model,

@@ -33,8 +33,8 @@ export interface Commands {
   "sampling-change": { name: SamplingName; value: number | null | undefined };
 
   "model-pick": null;
-  /** Asks for an adapter's file and adds it, unless the person thinks better of it. */
-  "adapter-pick": { add: (path: string) => void };
+  /** Asks for a file beside a model and hands it over, unless the person thinks better of it. */
+  "model-part-pick": { kind: "adapter" | "draftModel"; take: (path: string) => void };
   "model-demo": null;
   "model-load": { path: string; settings: LoadSettings };
   /** Asks what a load would take. */

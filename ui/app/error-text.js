@@ -8,6 +8,7 @@ import { hasText, lacksValues, translate } from "../locales/translate.js";
 const detailed = new Set([
   "load_failed",
   "adapter_failed",
+  "draft_model_failed",
   "store_failed",
   "export_failed",
   "import_failed",

@@ -32,12 +32,12 @@ export function modelCommands(context) {
       }
     },
 
-    async "adapter-pick"({ add }) {
+    async "model-part-pick"({ kind, take }) {
       if (picking) return;
       picking = true;
       try {
-        const path = await backend.pickAdapter();
-        if (path) add(path);
+        const path = await backend.pickPart(kind);
+        if (path) take(path);
       } finally {
         picking = false;
       }

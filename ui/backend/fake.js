@@ -180,7 +180,8 @@ export function fakeBackend(query) {
     },
 
     pickModel: async () => model.card(),
-    pickAdapter: async () => "/home/person/models/porch-poetry-lora.gguf",
+    pickPart: async (kind) =>
+      `/home/person/models/${kind === "adapter" ? "porch-poetry-lora" : "qwen2.5-0.5b-instruct-q8_0"}.gguf`,
     inspectModel: async () => model.card(),
     estimateLoad: async (_path, settings) => model.estimate(settings),
     loadModel: async (_path, settings) => void model.load(settings),

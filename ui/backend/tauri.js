@@ -49,7 +49,7 @@ export function tauriBackend() {
     },
 
     pickModel: () => invoke("pick_model"),
-    pickAdapter: () => invoke("pick_adapter"),
+    pickPart: (kind) => invoke("pick_part", { kind }),
     inspectModel: (path) => invoke("inspect_model", { path }),
     estimateLoad: (path, settings) => invoke("estimate_load", { path, settings }),
     loadModel: (path, settings) => invoke("load_model", { path, settings }),

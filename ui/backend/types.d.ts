@@ -157,6 +157,8 @@ export interface LoadSettings {
   useMmap: boolean;
   useMlock: boolean;
   promptLookup: boolean;
+  /** A smaller model with the same vocabulary that drafts. */
+  draftModel: string | null;
 }
 
 /** What a load would take of the memory that is free now. */
@@ -269,8 +271,8 @@ export interface Backend {
 
   /** Opens the file dialog; null when it was cancelled. */
   pickModel(): Promise<ModelCard | null>;
-  /** The path of an adapter's file. */
-  pickAdapter(): Promise<string | null>;
+  /** The path of a file that is loaded beside a model. */
+  pickPart(kind: "adapter" | "draftModel"): Promise<string | null>;
   inspectModel(path: string): Promise<ModelCard>;
   /** Reckons what a load would take, by the engine; fails where the load would fail. */
   estimateLoad(path: string, settings: LoadSettings): Promise<LoadEstimate>;

@@ -56,6 +56,14 @@ pub enum LoadError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The draft model can't draft for the model.
+    #[error("the draft model {file:?} can't be used: {reason}")]
+    DraftModel {
+        /// The name of its file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The person cancelled it.
     #[error("loading was cancelled")]
     Cancelled,

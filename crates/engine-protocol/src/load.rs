@@ -56,8 +56,10 @@ pub struct LoadSettings {
     pub use_mmap: bool,
     /// Keep the weights from being swapped out.
     pub use_mlock: bool,
-    /// Whether replies are drafted.
+    /// Whether repetitions are drafted.
     pub speculation: Speculation,
+    /// A smaller model with the same vocabulary that drafts what is no repetition.
+    pub draft_model: Option<PathBuf>,
 }
 
 impl Default for LoadSettings {
@@ -75,6 +77,7 @@ impl Default for LoadSettings {
             use_mmap: true,
             use_mlock: false,
             speculation: Speculation::PromptLookup,
+            draft_model: None,
         }
     }
 }

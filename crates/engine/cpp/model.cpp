@@ -1,6 +1,7 @@
 #include "fit.h"
 #include "json.h"
 #include "llama.h"
+#include "speculative.h"
 
 #include "guard.h"
 #include "shim.h"
@@ -23,6 +24,10 @@ int32_t engawa_token_to_piece(const llama_vocab * vocab, llama_token token, char
 
 int32_t engawa_decode(llama_context * context, llama_batch batch, char ** error) {
     return engawa_guard<int32_t>(error, -1, [&] { return llama_decode(context, batch); });
+}
+
+bool engawa_can_draft(const llama_model * model, const llama_model * draft, char ** error) {
+    return engawa_guard<bool>(error, false, [&] { return common_speculative_are_compatible(model, draft); });
 }
 
 char * engawa_memory_use(const char * path, const llama_model_params * model_params, const llama_context_params * context_params,

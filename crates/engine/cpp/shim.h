@@ -95,6 +95,9 @@ int32_t engawa_token_to_piece(const struct llama_vocab * vocab, llama_token toke
                               bool special, char ** error);
 int32_t engawa_decode(struct llama_context * context, struct llama_batch batch, char ** error);
 
+// Whether `draft` has the vocabulary of `model`, so that it can draft for it.
+bool engawa_can_draft(const struct llama_model * model, const struct llama_model * draft, char ** error);
+
 // ---- memory ----
 
 // What a load would take, without reading the weights, as JSON: {"n_layer": …, "n_ctx_train": …, "devices": [{"name": "…",

@@ -16,7 +16,7 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use crate::embedding::Embedder;
 use crate::inference::Inference;
 use crate::llama::{c_path, route_logs_to_stderr};
-use crate::load::{estimate, load_weights, prepare, prepare_embedding};
+use crate::load::{estimate, load_draft_weights, load_weights, prepare, prepare_embedding};
 use crate::outbox::Outbox;
 use crate::saved::{SavedSequences, model_key};
 
@@ -172,7 +172,11 @@ fn serve(request: &LoadRequest, requests: &Receiver<EngineRequest>, outbox: &mut
         let (signals, waiting) = (&SIGNALS, VecDeque::new());
         return Embedder { model: &model, context, ranks, requests, outbox, signals, waiting }.run();
     }
-    let loaded = match prepare(&model, &request.settings, &SIGNALS) {
+    let draft_weights = match load_draft_weights(request, &SIGNALS) {
+        Ok(weights) => weights,
+        Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
+    };
+    let loaded = match prepare(&model, draft_weights.as_ref(), &request.settings, &SIGNALS) {
         Ok(loaded) => loaded,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };

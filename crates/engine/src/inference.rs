@@ -12,6 +12,7 @@ use engawa_engine_protocol::{
 };
 
 use crate::child::{Signals, has_model, list_devices};
+use crate::draft_model::DraftModel;
 use crate::generation::SamplerPlan;
 use crate::llama::{Context, DecodeOutcome, Model, Row, Templates, Token};
 use crate::load::{Loaded, fits_memory};
@@ -56,8 +57,11 @@ pub(crate) struct Inference<'model, 'io> {
     time_per_token: Option<Duration>,
     /// Whether replies are drafted.
     drafts: bool,
+    /// Whether what was there before may be drafted.
+    lookup: bool,
     threads: ThreadTrial,
     draft_cost: DraftCost,
+    draft_model: Option<DraftModel<'model>>,
     /// While there is no room for drafts.
     rounds_without_drafts: u32,
 }
@@ -86,9 +90,9 @@ impl<'model, 'io> Inference<'model, 'io> {
         outbox: &'io mut Outbox,
         signals: &'static Signals,
     ) -> Self {
-        let Loaded { context, templates, guard, threads, .. } = loaded;
+        let Loaded { context, templates, guard, threads, draft_model, .. } = loaded;
         // A model that can't forget a part would pay for each wrong draft with all that it has read.
-        let drafts = speculation == Speculation::PromptLookup && !context.needs_snapshots();
+        let drafts = !context.needs_snapshots();
         Self {
             model,
             context,
@@ -103,8 +107,10 @@ impl<'model, 'io> Inference<'model, 'io> {
             round: 0,
             time_per_token: None,
             drafts,
+            lookup: speculation == Speculation::PromptLookup,
             threads,
             draft_cost: DraftCost::default(),
+            draft_model,
             rounds_without_drafts: 0,
         }
     }
@@ -469,7 +475,16 @@ impl<'model, 'io> Inference<'model, 'io> {
         if !self.drafts || self.rounds_without_drafts > 0 {
             return Vec::new();
         }
-        self.tasks[index].draft(self.context.size(), room, &self.draft_cost)
+        let n_ctx = self.context.size();
+        let task = &mut self.tasks[index];
+        let draft = if self.lookup { task.draft(n_ctx, room, &self.draft_cost) } else { Vec::new() };
+        let (Some(model), Some(place)) = (self.draft_model.as_mut().filter(|_| draft.is_empty()), task.sequence) else {
+            return draft;
+        };
+        match task.model_draft_length(n_ctx, room, &model.cost) {
+            0 => Vec::new(),
+            length => model.draft(self.sequences[place].index, &task.tokens, length),
+        }
     }
 
     /// Adds at most `room` tokens of a task, and a draft of what follows; gives how many.
@@ -505,7 +520,13 @@ impl<'model, 'io> Inference<'model, 'io> {
             if parts.len() + drafted == 1 {
                 self.threads.note(took);
             }
-            self.draft_cost.note(parts.len(), drafted, took);
+            let spent = self.draft_model.as_mut().map_or(Duration::ZERO, DraftModel::take_spent);
+            if spent.is_zero() {
+                self.draft_cost.note(parts.len(), drafted, took);
+            }
+            if let Some(model) = self.draft_model.as_mut().filter(|_| drafted == 0 || !spent.is_zero()) {
+                model.cost.note(parts.len(), drafted, took + spent);
+            }
             return;
         }
         let tokens: usize = parts.iter().map(|part| part.tokens).sum();

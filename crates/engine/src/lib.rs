@@ -5,6 +5,7 @@
 //! llama.cpp ends its process on a failed assertion, so nothing else lives in this one.
 
 mod child;
+mod draft_model;
 mod embedding;
 mod generation;
 mod grammar;

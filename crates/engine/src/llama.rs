@@ -21,7 +21,7 @@ pub(crate) use context::{Context, ContextSettings, DecodeOutcome, Row, SEQUENCES
 pub(crate) use error::LlamaError;
 pub(crate) use log::{capture_errors, route_logs_to_stderr, take_errors};
 pub(crate) use memory::{MemoryUse, measure_memory};
-pub(crate) use model::{LoadOutcome, Model, ModelSettings};
+pub(crate) use model::{LoadOutcome, Model, ModelSettings, can_draft};
 pub(crate) use path::c_path;
 pub(crate) use reply_parser::{ReplyDelta, ReplyParser};
 pub(crate) use sampler::Sampler;

@@ -11,6 +11,7 @@ use engawa_engine_protocol::{
 };
 
 use crate::child::Signals;
+use crate::draft_model::DraftModel;
 use crate::llama::{
     Context, ContextSettings, LlamaError, LoadOutcome, LoraAdapter, MemoryUse, Model, ModelSettings, Templates,
     capture_errors, measure_memory, take_errors,
@@ -48,6 +49,7 @@ pub(crate) struct Loaded<'model> {
     pub(crate) templates: Templates<'model>,
     pub(crate) guard: MarkerGuard,
     pub(crate) threads: ThreadTrial,
+    pub(crate) draft_model: Option<DraftModel<'model>>,
     pub(crate) info: ModelInfo,
 }
 
@@ -77,6 +79,54 @@ pub(crate) fn load_weights(request: &LoadRequest, signals: &Signals, outbox: &mu
         LoadOutcome::Cancelled => Err(LoadError::Cancelled),
         LoadOutcome::Refused => Err(refusal(&lines)),
     }
+}
+
+/// Loads the weights of the draft model, if there is to be one.
+///
+/// # Errors
+/// [`LoadError::DraftModel`] and [`LoadError::Cancelled`].
+pub(crate) fn load_draft_weights(request: &LoadRequest, signals: &Signals) -> Result<Option<Model>, LoadError> {
+    let Some(path) = &request.settings.draft_model else { return Ok(None) };
+    check_file(path).map_err(|error| draft_error(path, error.to_string()))?;
+    capture_errors();
+    let outcome = Model::load(path, &draft_settings(&request.settings), |_| !signals.load_cancelled());
+    let lines = take_errors();
+    match outcome {
+        LoadOutcome::Loaded(model) if model.can_generate() => Ok(Some(model)),
+        LoadOutcome::Loaded(_) => Err(draft_error(path, "it can't write text".into())),
+        LoadOutcome::Cancelled => Err(LoadError::Cancelled),
+        LoadOutcome::Refused => Err(draft_error(path, refusal(&lines).to_string())),
+    }
+}
+
+fn prepare_draft<'model>(
+    draft: &'model Model,
+    model: &Model,
+    settings: &LoadSettings,
+    info: &ModelInfo,
+    signals: &'static Signals,
+) -> Result<DraftModel<'model>, LoadError> {
+    // Beyond what it was trained with it guesses badly.
+    let n_ctx = info.n_ctx.min(draft.trained_context().max(1));
+    let context = ContextSettings::new(settings, n_ctx, info.n_threads);
+    DraftModel::new(draft, model, context, signals.abort_flag())
+        .map_err(|reason| draft_error(settings.draft_model.as_deref().unwrap_or(Path::new("")), reason.into()))
+}
+
+/// A draft model goes where its model goes, whole.
+fn draft_settings(settings: &LoadSettings) -> ModelSettings {
+    ModelSettings::new(&LoadSettings {
+        n_gpu_layers: if settings.n_gpu_layers == 0 { 0 } else { -1 },
+        ..settings.clone()
+    })
+}
+
+fn draft_error(path: &Path, reason: String) -> LoadError {
+    LoadError::DraftModel { file: file_name(path), reason }
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// Why a model can't do what it is loaded for; `None` if it can.
@@ -127,12 +177,13 @@ pub(crate) fn prepare_embedding<'model>(
     Ok((context, info))
 }
 
-/// Makes the context over loaded weights and warms it up.
+/// Makes the context over loaded weights, and that of the draft model, and warms them up.
 ///
 /// # Errors
-/// [`LoadError::NotEnoughMemory`] and [`LoadError::Refused`].
+/// [`LoadError::NotEnoughMemory`], [`LoadError::Adapter`], [`LoadError::DraftModel`] and [`LoadError::Refused`].
 pub(crate) fn prepare<'model>(
     model: &'model Model,
+    draft: Option<&'model Model>,
     settings: &LoadSettings,
     signals: &'static Signals,
 ) -> Result<Loaded<'model>, LoadError> {
@@ -151,7 +202,8 @@ pub(crate) fn prepare<'model>(
     }
     let threads = ThreadTrial::new(context_settings.n_threads, settings.n_threads > 0);
     let info = describe(model, &context, context_settings.n_threads, template);
-    Ok(Loaded { context, templates, guard, threads, info })
+    let draft_model = draft.map(|draft| prepare_draft(draft, model, settings, &info, signals)).transpose()?;
+    Ok(Loaded { context, templates, guard, threads, draft_model, info })
 }
 
 /// Lays the adapters over the weights.
@@ -165,10 +217,7 @@ fn add_adapters<'model>(
 ) -> Result<(), LoadError> {
     let mut loaded = Vec::new();
     for Adapter { path, scale } in adapters {
-        let failed = |reason: String| {
-            let file = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-            LoadError::Adapter { file, reason }
-        };
+        let failed = |reason: String| LoadError::Adapter { file: file_name(path), reason };
         check_file(path).map_err(|error| failed(error.to_string()))?;
         capture_errors();
         let adapter = LoraAdapter::load(model, path);
@@ -253,7 +302,13 @@ fn memory_use(request: &LoadRequest, model: &ModelSettings) -> Result<MemoryUse,
     const MEASURED: u32 = 16_384;
     let measure = |n_ctx: u32| {
         let settings = LoadSettings { n_ctx, ..request.settings.clone() };
-        measure_memory(&request.path, model, context_settings(&settings, 0))
+        let context = context_settings(&settings, 0);
+        let mut used = measure_memory(&request.path, model, context)?;
+        if let Some(draft) = &settings.draft_model {
+            let beside = measure_memory(draft, &draft_settings(&settings), context)?;
+            used.add(&beside);
+        }
+        Ok(used)
     };
     let n_ctx = match request.settings.n_ctx {
         0 => measure(1)?.n_ctx_train,

@@ -2,7 +2,8 @@
 //!
 //! Prompt lookup: where the last tokens occurred before, what followed there is likely to follow again, as it does while a
 //! text is edited, quoted or summed up. Each drafted token is compared with the one that the sampler chooses at its place,
-//! so a reply is the one that would be written without drafts. How long a draft is depends on what was measured: how often
+//! so a reply is the one that would be written without drafts. Where nothing is repeated, a smaller model may draft
+//! ([`crate::draft_model`]). How long a draft is depends on what was measured: how often
 //! drafts were right of late, and what a drafted token costs in a batch.
 
 use std::collections::HashMap;
@@ -16,6 +17,9 @@ const KEY: usize = 3;
 pub(crate) const LONGEST: usize = 16;
 /// The repetitions that are told apart are at least so many tokens long: the longer, the likelier they go on.
 const REPETITIONS: [usize; 3] = [KEY, 6, 12];
+/// Drafts come from one of the [`REPETITIONS`], or from a model.
+const MODEL: usize = REPETITIONS.len();
+const SOURCES: usize = REPETITIONS.len() + 1;
 /// How often a drafted token is right, before it is known.
 const ACCEPTANCE: f64 = 0.7;
 /// What a drafted token costs as a share of a batch without drafts, before it is known.
@@ -33,18 +37,19 @@ pub(crate) struct Drafts {
     places: HashMap<[Token; KEY], usize>,
     /// How many tokens were looked at.
     seen: usize,
-    /// How often a drafted token was right when the one before was, by [`REPETITIONS`].
+    /// Of each source, how often a drafted token was right when the one before was.
     acceptance: Acceptance,
-    /// The index in [`REPETITIONS`] of the last draft.
-    repetition: usize,
-    left_out: u32,
+    /// The source of the last draft.
+    source: usize,
+    /// Drafts that were left out in a row, of repetitions and of a model.
+    left_out: [u32; 2],
 }
 
-struct Acceptance([f64; REPETITIONS.len()]);
+struct Acceptance([f64; SOURCES]);
 
 impl Default for Acceptance {
     fn default() -> Self {
-        Self([ACCEPTANCE; REPETITIONS.len()])
+        Self([ACCEPTANCE; SOURCES])
     }
 }
 
@@ -65,17 +70,8 @@ impl Drafts {
         let repeated = (0..longest)
             .take_while(|&back| place > back && tokens[place - 1 - back] == tokens[tokens.len() - 1 - back]);
         let repeated = repeated.count();
-        self.repetition = REPETITIONS.iter().rposition(|&length| repeated >= length).unwrap_or(0);
-        let mut length = best_length(self.acceptance.0[self.repetition], cost.ratio());
-        if length == 0 {
-            self.left_out += 1;
-            if self.left_out < LEFT_OUT {
-                return Vec::new();
-            }
-            self.left_out = 0;
-            length = TRIAL;
-        }
-        let length = length.min(most);
+        let repetition = REPETITIONS.iter().rposition(|&length| repeated >= length).unwrap_or(0);
+        let length = self.length(repetition, cost).min(most);
         let mut draft = Vec::with_capacity(length);
         for index in place..place + length {
             // A repetition that reaches the end goes around.
@@ -85,9 +81,32 @@ impl Drafts {
         draft
     }
 
+    /// How many tokens a model should draft; 0 when there is nothing to win.
+    pub(crate) fn model_length(&mut self, cost: &DraftCost) -> usize {
+        self.length(MODEL, cost)
+    }
+
+    /// The best length of a draft from a source, which becomes that of the last draft. Where none wins, one is tried now
+    /// and then.
+    fn length(&mut self, source: usize, cost: &DraftCost) -> usize {
+        let length = best_length(self.acceptance.0[source], cost.ratio());
+        if length == 0 {
+            let left_out = &mut self.left_out[usize::from(source == MODEL)];
+            *left_out += 1;
+            if *left_out < LEFT_OUT {
+                return 0;
+            }
+            *left_out = 0;
+            self.source = source;
+            return TRIAL;
+        }
+        self.source = source;
+        length
+    }
+
     /// Takes into account that the first `accepted` of `drafted` tokens were right.
     pub(crate) fn note(&mut self, drafted: usize, accepted: usize) {
-        let acceptance = &mut self.acceptance.0[self.repetition];
+        let acceptance = &mut self.acceptance.0[self.source];
         for index in 0..drafted.min(accepted + 1) {
             let right = if index < accepted { 1.0 } else { 0.0 };
             *acceptance += NEW * (right - *acceptance);
@@ -166,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_repetition_at_the_end_goes_around() {
-        let mut drafts = Drafts { acceptance: Acceptance([0.99; 3]), ..Drafts::default() };
+        let mut drafts = Drafts { acceptance: Acceptance([0.99; SOURCES]), ..Drafts::default() };
         let tokens = [7, 8, 7, 8, 7, 8];
         assert_eq!(drafts.draft(&tokens, 5, &DraftCost::default()), [7, 8, 7, 8, 7]);
     }

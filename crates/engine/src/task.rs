@@ -131,13 +131,25 @@ impl<'model> Task<'model> {
         Generation::new(model, &self.request, prompt, n_ctx, &self.tokens, self.timings, self.arrived)
     }
 
-    /// What the reply may go on with, at most `room` tokens.
+    /// What the reply may go on with because it did before, at most `room` tokens.
     pub(crate) fn draft(&mut self, n_ctx: u32, room: usize, cost: &DraftCost) -> Vec<Token> {
-        let Some(generation) = &self.generation else { return Vec::new() };
+        let room = self.draft_room(n_ctx, room);
+        if room == 0 { Vec::new() } else { self.drafts.draft(&self.tokens, room, cost) }
+    }
+
+    /// How many tokens a model should draft, at most `room`.
+    pub(crate) fn model_draft_length(&mut self, n_ctx: u32, room: usize, cost: &DraftCost) -> usize {
+        let room = self.draft_room(n_ctx, room);
+        if room == 0 { 0 } else { self.drafts.model_length(cost).min(room) }
+    }
+
+    /// How many of `room` drafted tokens the reply could still take.
+    fn draft_room(&self, n_ctx: u32, room: usize) -> usize {
+        let Some(generation) = &self.generation else { return 0 };
         let in_context = (n_ctx as usize).saturating_sub(self.tokens.len());
         // The last token is chosen behind the draft.
         let to_limit = generation.tokens_to_limit().saturating_sub(1);
-        self.drafts.draft(&self.tokens, room.min(in_context).min(to_limit), cost)
+        room.min(in_context).min(to_limit)
     }
 
     /// Takes into account that the first `accepted` of `drafted` tokens were right.

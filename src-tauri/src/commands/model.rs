@@ -20,12 +20,25 @@ pub(crate) async fn pick_model(
     Ok(Some(card(&desktop, &path).await?))
 }
 
+/// What is loaded beside a model.
+#[derive(Debug, Clone, Copy, serde::Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum ModelPart {
+    Adapter,
+    DraftModel,
+}
+
 #[tauri::command]
-pub(crate) async fn pick_adapter(
+pub(crate) async fn pick_part(
     window: WebviewWindow,
     desktop: State<'_, Desktop>,
+    kind: ModelPart,
 ) -> Result<Option<PathBuf>, UiError> {
-    dialogs::pick_file(&window, &desktop, "Open an adapter", GGUF).await
+    let title = match kind {
+        ModelPart::Adapter => "Open an adapter",
+        ModelPart::DraftModel => "Open a draft model",
+    };
+    dialogs::pick_file(&window, &desktop, title, GGUF).await
 }
 
 #[tauri::command]

@@ -69,6 +69,7 @@ pub(crate) struct LoadSettings {
     use_mmap: bool,
     use_mlock: bool,
     prompt_lookup: bool,
+    draft_model: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -241,6 +242,7 @@ impl From<engawa_chat::LoadSettings> for LoadSettings {
             use_mmap: settings.use_mmap,
             use_mlock: settings.use_mlock,
             prompt_lookup: settings.speculation == engawa_chat::Speculation::PromptLookup,
+            draft_model: settings.draft_model,
         }
     }
 }
@@ -273,6 +275,7 @@ impl From<LoadSettings> for engawa_chat::LoadSettings {
             },
             use_mmap: settings.use_mmap,
             use_mlock: settings.use_mlock,
+            draft_model: settings.draft_model,
             speculation: if settings.prompt_lookup {
                 engawa_chat::Speculation::PromptLookup
             } else {

@@ -67,6 +67,7 @@ export class FakeModel {
         useMmap: true,
         useMlock: false,
         promptLookup: true,
+        draftModel: null,
       },
     };
   }

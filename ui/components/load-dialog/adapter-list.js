@@ -24,7 +24,11 @@ export class AdapterList extends HTMLElement {
       class: "quiet",
       text: "load.adapter.add",
       tooltip: "load.adapter.about",
-      onclick: () => emit(this, "adapter-pick", { add: (path) => this.#set([...this.#adapters, { path, scale: 1 }]) }),
+      onclick: () =>
+        emit(this, "model-part-pick", {
+          kind: "adapter",
+          take: (path) => this.#set([...this.#adapters, { path, scale: 1 }]),
+        }),
     });
     this.append(this.#rows, add);
   }
@@ -49,7 +53,7 @@ export class AdapterList extends HTMLElement {
 
   /** @param {Adapter} adapter @param {number} index */
   #row(adapter, index) {
-    const name = adapter.path.split(/[\\/]/u).at(-1) ?? adapter.path;
+    const name = fileName(adapter.path);
     const scale = watchComposition(
       create("input", { type: "number", class: "field numbers", min: -LARGEST, max: LARGEST, step: 0.1 }),
     );
@@ -68,10 +72,20 @@ export class AdapterList extends HTMLElement {
       onclick: () => this.#set(this.#adapters.toSpliced(index, 1)),
     });
     remove.setAttribute("aria-label", translate("load.adapter.removeOne", { name }));
-    const label = create("span", { class: "adapter-name" }, name);
-    label.title = adapter.path;
-    return create("div", { class: "adapter-row" }, label, scale, remove);
+    return create("div", { class: "adapter-row" }, fileLabel(adapter.path), scale, remove);
   }
+}
+
+/** @param {string} path */
+export function fileName(path) {
+  return path.split(/[\\/]/u).at(-1) ?? path;
+}
+
+/** The name of a file, and its path as a tooltip. @param {string} path */
+export function fileLabel(path) {
+  const label = create("span", { class: "file-name" }, fileName(path));
+  label.title = path;
+  return label;
 }
 
 customElements.define("adapter-list", AdapterList);

@@ -1,8 +1,9 @@
 // @ts-check
 /** @import { LoadSettings, ModelCard } from "../../backend/types.d.ts" */
 import { create, setShown, setText } from "../../dom/create.js";
+import { emit } from "../../dom/emit.js";
 import { translate } from "../../locales/translate.js";
-import { AdapterList } from "./adapter-list.js";
+import { AdapterList, fileLabel } from "./adapter-list.js";
 
 /** @typedef {(patch: Partial<LoadSettings>) => void} Change */
 
@@ -11,12 +12,13 @@ export class LoadOptions extends HTMLElement {
   #grid = create("div", { class: "option-grid" });
   /** Who of several GPUs takes what. */
   #split = create("div", { class: "option-grid", hidden: true });
+  #draftModel = create("div", { class: "draft-model" });
   #adapters = new AdapterList();
   #summary = create("summary", { class: "plain", id: "load-more" });
 
   constructor() {
     super();
-    this.append(create("details", {}, this.#summary, this.#grid, this.#split, this.#adapters));
+    this.append(create("details", {}, this.#summary, this.#grid, this.#split, this.#draftModel, this.#adapters));
   }
 
   /** Builds the fields anew for a file. @param {ModelCard} card @param {LoadSettings} settings @param {Change} change */
@@ -52,7 +54,28 @@ export class LoadOptions extends HTMLElement {
       ...numberOption("mainGpu", settings.mainGpu, 0, 15, change),
       ...sharesOption(settings.gpuShares, change),
     );
+    this.#showDraftModel(settings.draftModel, change);
     this.#adapters.show(settings.adapters, (adapters) => change({ adapters }));
+  }
+
+  /** @param {string | null} path @param {Change} change */
+  #showDraftModel(path, change) {
+    /** @param {string | null} draftModel */
+    const set = (draftModel) => {
+      change({ draftModel });
+      this.#showDraftModel(draftModel, change);
+    };
+    const button = create("button", {
+      type: "button",
+      id: "draft-model",
+      class: "quiet",
+      text: path === null ? "load.draftModel.choose" : "load.draftModel.remove",
+      tooltip: "load.draftModel.about",
+      onclick: () =>
+        path === null ? emit(this, "model-part-pick", { kind: "draftModel", take: (chosen) => set(chosen) }) : set(null),
+    });
+    const label = path === null ? null : fileLabel(path);
+    this.#draftModel.replaceChildren(...(label ? [translate("load.draftModel"), label] : []), button);
   }
 
   /** @param {number} count */

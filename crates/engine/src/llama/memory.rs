@@ -18,6 +18,19 @@ pub(crate) struct MemoryUse {
     pub(crate) devices: Vec<DeviceMemory>,
 }
 
+impl MemoryUse {
+    /// Adds what another load takes of the same devices.
+    pub(crate) fn add(&mut self, other: &Self) {
+        for device in &mut self.devices {
+            for beside in other.devices.iter().filter(|beside| beside.name == device.name) {
+                device.weights = device.weights.saturating_add(beside.weights);
+                device.context = device.context.saturating_add(beside.context);
+                device.compute = device.compute.saturating_add(beside.compute);
+            }
+        }
+    }
+}
+
 /// Tells what a load would take; reads the header of the file only.
 ///
 /// # Errors

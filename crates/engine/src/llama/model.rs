@@ -240,6 +240,14 @@ impl Drop for Model {
     }
 }
 
+/// Whether a model has the vocabulary of another, so that it can draft for it.
+pub(crate) fn can_draft(target: &Model, draft: &Model) -> bool {
+    let mut error = ErrorSlot::new();
+    // SAFETY: both models are loaded.
+    let can = unsafe { shim::engawa_can_draft(target.as_ptr(), draft.as_ptr(), error.as_out()) };
+    error.check(can).unwrap_or(false)
+}
+
 /// Reads a text by llama.cpp's convention: the full length is returned, also when it did not fit.
 fn read_text(read: impl Fn(*mut std::ffi::c_char, usize) -> i32) -> String {
     let mut bytes = vec![0_u8; 256];

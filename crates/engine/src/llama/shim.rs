@@ -113,6 +113,11 @@ unsafe extern "C" {
         batch: sys::llama_batch,
         error: *mut *mut c_char,
     ) -> i32;
+    pub(super) fn engawa_can_draft(
+        model: *const sys::llama_model,
+        draft: *const sys::llama_model,
+        error: *mut *mut c_char,
+    ) -> bool;
     pub(super) fn engawa_memory_use(
         path: *const c_char,
         model_params: *const sys::llama_model_params,

@@ -1,7 +1,7 @@
 //! Replies of which several tokens are written at once: they are those that would be written without.
 
-use engawa_engine_client::protocol::{FinishReason, GenerateRequest, LoadSettings, Sampling, Speculation};
-use engawa_testkit::{RandomModel, ScriptedModel};
+use engawa_engine_client::protocol::{FinishReason, GenerateRequest, LoadError, LoadSettings, Sampling, Speculation};
+use engawa_testkit::{Architecture, Fault, RandomModel, ScriptedModel};
 
 use crate::support::{Finished, ModelFile, finish, load, request, settings, start, user};
 
@@ -106,4 +106,73 @@ async fn a_full_context_makes_room_for_the_next_reply() {
         assert_eq!(reply.reason, FinishReason::ContextFull);
         assert_eq!(finish(engine.generate(request(&[user("and now?")]))).await.content, "fine");
     }
+}
+
+/// A model drafts for another one: what is written stays the same. Gives the reply with the draft model.
+async fn with_draft_model(file: &ModelFile, draft: &ModelFile, asked: &GenerateRequest) -> Finished {
+    let mut replies = Vec::new();
+    for draft_model in [Some(draft.path.clone()), None] {
+        let engine = start().await;
+        let settings = LoadSettings { speculation: Speculation::Off, draft_model, ..settings() };
+        load(&engine, file, settings).await.unwrap();
+        replies.push(finish(engine.generate(asked.clone())).await);
+    }
+    let plain = replies.remove(1);
+    let drafted = replies.remove(0);
+    assert_eq!((&drafted.content, drafted.reason), (&plain.content, plain.reason));
+    assert_eq!(plain.timings.drafted_tokens, 0);
+    drafted
+}
+
+fn random(seed: u64) -> ModelFile {
+    ModelFile::new(|path| RandomModel::new().seed(seed).write(path).unwrap())
+}
+
+#[tokio::test]
+async fn what_a_draft_model_guesses_right_is_written_at_once() {
+    let reply = "縁側 looks out over the garden, where the maple grows and nobody has swept the path since the autumn.";
+    let file = ModelFile::scripted(&ScriptedModel::new("nothing").rule("porch", reply));
+    let drafted = with_draft_model(&file, &file, &request(&[user("Tell me of the porch.")])).await;
+    assert_eq!(drafted.content, reply);
+    let timings = drafted.timings;
+    assert!(timings.accepted_tokens > 0 && timings.accepted_tokens == timings.drafted_tokens, "{timings:?}");
+}
+
+#[tokio::test]
+async fn what_a_draft_model_guesses_wrong_leaves_no_trace() {
+    for temperature in [0.0, 0.8] {
+        let sampling = Sampling { temperature, max_tokens: Some(120), seed: Some(3), ..Sampling::default() };
+        let asked = GenerateRequest { sampling, ..request(&[user("go")]) };
+        let drafted = with_draft_model(&random(1), &random(2), &asked).await;
+        assert!(drafted.timings.drafted_tokens > 0, "{:?}", drafted.timings);
+    }
+}
+
+#[tokio::test]
+async fn a_draft_model_reads_a_long_prompt_beside_the_model() {
+    let file = random(1);
+    let sampling = Sampling { temperature: 0.0, max_tokens: Some(40), ..Sampling::default() };
+    let asked = GenerateRequest { sampling, ..request(&[user(&"all the words of a long story ".repeat(120))]) };
+    let drafted = with_draft_model(&file, &file, &asked).await;
+    assert!(drafted.timings.prompt_tokens > 1024, "more than its batch takes: {:?}", drafted.timings);
+    assert!(drafted.timings.accepted_tokens > 0, "{:?}", drafted.timings);
+}
+
+#[tokio::test]
+async fn a_model_that_can_not_draft_for_another_is_named_and_why() {
+    let file = random(1);
+    let check = async |draft: ModelFile, expected: &str| {
+        let settings = LoadSettings { draft_model: Some(draft.path.clone()), ..settings() };
+        let error = load(&*start().await, &file, settings).await.unwrap_err();
+        let LoadError::DraftModel { file, reason } = error else { panic!("{error:?}") };
+        assert_eq!(file, "model.gguf");
+        assert!(reason.contains(expected), "{reason:?} lacks {expected:?}");
+    };
+    let random = |model: RandomModel| ModelFile::new(|path| model.write(path).unwrap());
+    check(random(RandomModel::new().vocabulary(4000)), "vocabulary").await;
+    check(random(RandomModel::new().architecture(Architecture::Mamba)), "recurrent").await;
+    check(random(RandomModel::new().architecture(Architecture::Bert)), "write text").await;
+    check(ModelFile::new(|path| Fault::HtmlPage.write(path).unwrap()), "GGUF").await;
+    check(ModelFile::new(|path| Fault::DataCut.write(path).unwrap()), "").await;
+    check(ModelFile::new(|_| {}), "does not exist").await;
 }
