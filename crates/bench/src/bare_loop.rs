@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU32;
 use std::path::Path;
+use std::sync::Once;
 use std::time::Instant;
 
 use anyhow::Context;
@@ -18,6 +19,14 @@ pub(crate) struct BareLoop {
     model: LlamaModel,
 }
 
+/// Tokens per second.
+pub(crate) struct Speeds {
+    /// Of the prompt, up to the choice of the first token.
+    pub(crate) reading: f64,
+    /// Behind the first token.
+    pub(crate) writing: f64,
+}
+
 /// Settings that both sides of a comparison use.
 pub(crate) const THREADS: u32 = 1;
 pub(crate) const CONTEXT: u32 = 4096;
@@ -26,7 +35,8 @@ pub(crate) const BATCH: u32 = 512;
 impl BareLoop {
     pub(crate) fn load(path: &Path) -> anyhow::Result<Self> {
         let executable = std::env::current_exe().context("while looking for the back ends")?;
-        load_backends_from_path(&executable.with_file_name("backends"));
+        static BACK_ENDS: Once = Once::new();
+        BACK_ENDS.call_once(|| load_backends_from_path(&executable.with_file_name("backends")));
         let mut backend = LlamaBackend::init().context("while starting llama.cpp")?;
         backend.void_logs();
         let model = LlamaModel::load_from_file(&backend, path, &LlamaModelParams::default())
@@ -34,9 +44,9 @@ impl BareLoop {
         Ok(Self { backend, model })
     }
 
-    /// Writes `count` tokens after a short prompt; tokens per second after the first.
-    pub(crate) fn decode(&self, prompt: &str, count: u32, seed: u32) -> anyhow::Result<f64> {
-        let threads = i32::try_from(THREADS)?;
+    /// Reads a prompt of at most a batch, and writes `count` tokens behind it.
+    pub(crate) fn run(&self, prompt: &str, count: u32, seed: u32, threads: u32) -> anyhow::Result<Speeds> {
+        let threads = i32::try_from(threads)?;
         let params = LlamaContextParams::default()
             .with_n_ctx(NonZeroU32::new(CONTEXT))
             .with_n_batch(BATCH)
@@ -55,6 +65,7 @@ impl BareLoop {
         ]);
         let tokens = vocabulary.tokenize(prompt.as_bytes(), true, true);
         let mut batch = LlamaBatch::new(BATCH as usize, 1);
+        let begun = Instant::now();
         for (index, &token) in tokens.iter().enumerate() {
             batch.add(token, i32::try_from(index)?, &[0], index + 1 == tokens.len())?;
         }
@@ -62,9 +73,13 @@ impl BareLoop {
         let from = i32::try_from(tokens.len())?;
         let mut text = Vec::new();
         let mut first = None;
+        let mut reading = 0.0;
         for position in (from..).take(count as usize) {
             let token = sampler.sample(&context, -1);
-            first.get_or_insert_with(Instant::now);
+            first.get_or_insert_with(|| {
+                reading = tokens.len() as f64 / begun.elapsed().as_secs_f64();
+                Instant::now()
+            });
             text.extend(vocabulary.token_to_piece(token, true, None));
             batch.clear();
             batch.add(token, position, &[0], true)?;
@@ -72,6 +87,6 @@ impl BareLoop {
         }
         let elapsed = first.context("no token was written")?.elapsed();
         anyhow::ensure!(!text.is_empty(), "no text was written");
-        Ok(f64::from(count) / elapsed.as_secs_f64())
+        Ok(Speeds { reading, writing: f64::from(count) / elapsed.as_secs_f64() })
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use engawa_chat::Speculation;
 
-use crate::bare_loop::BareLoop;
+use crate::bare_loop::{BareLoop, THREADS};
 use crate::report;
 use crate::whole_path::WholePath;
 
@@ -16,11 +16,11 @@ pub(crate) async fn measure(model: &Path, folder: &Path) -> anyhow::Result<()> {
     let bare = BareLoop::load(model)?;
     let mut whole = WholePath::open(&folder.join("decode"))?;
     // The bare loop has no drafts either.
-    whole.load_with(model, Speculation::Off).await?;
+    whole.load_with(model, Speculation::Off, THREADS).await?;
     let (mut ratios, mut bare_speeds, mut whole_speeds) = (Vec::new(), Vec::new(), Vec::new());
     // The first round warms both up.
     for round in 0..=ROUNDS {
-        let bare_speed = bare.decode(PROMPT, TOKENS, round)?;
+        let bare_speed = bare.run(PROMPT, TOKENS, round, THREADS)?.writing;
         let id = whole.conversation(TOKENS)?;
         let observed = whole.observe(|chat| Ok(chat.send(id, PROMPT)?)).await?;
         let tokens = observed.timings.generated_tokens.saturating_sub(1);

@@ -6,6 +6,7 @@ use anyhow::ensure;
 use engawa_chat::Speculation;
 use engawa_testkit::ScriptedModel;
 
+use crate::bare_loop::THREADS;
 use crate::report;
 use crate::whole_path::WholePath;
 
@@ -31,7 +32,7 @@ pub(crate) async fn measure(folder: &Path) -> anyhow::Result<()> {
     let mut paths = Vec::new();
     for (name, speculation) in [("plain", Speculation::Off), ("lookup", Speculation::PromptLookup)] {
         let mut path = WholePath::open(&folder.join(name))?;
-        path.load_with(&model, speculation).await?;
+        path.load_with(&model, speculation, THREADS).await?;
         paths.push(path);
     }
     // The first round warms both up.

@@ -1,6 +1,6 @@
 //! Measures what Engawa promises of its speed, as ratios within one run; `cargo xtask bench` builds and starts it.
 //!
-//! `engawa-bench [decode] [first-token] [chats] [lookup] [window]`: all without a name. Figures go to standard output as a table;
+//! `engawa-bench [decode] [first-token] [chats] [restart] [lookup] [models] [window]`: all without a name. Figures go to standard output as a table;
 //! `docs/benchmarks.md` keeps them with their machine.
 //!
 //! `engawa-bench replies MODEL` measures nothing: it answers prompts for the evaluation of a model.
@@ -12,8 +12,10 @@ mod chats;
 mod decode;
 mod first_token;
 mod lookup;
+mod models;
 mod replies;
 mod report;
+mod restart;
 mod whole_path;
 mod window;
 
@@ -35,7 +37,7 @@ fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir().context("while making a folder for the models")?;
     let runtime = tokio::runtime::Runtime::new().context("while starting tokio")?;
     report::heading();
-    if wants("decode") || wants("first-token") || wants("chats") {
+    if ["decode", "first-token", "chats", "restart"].iter().any(|part| wants(part)) {
         let model = half_billion(folder.path())?;
         if wants("decode") {
             runtime.block_on(decode::measure(&model, folder.path()))?;
@@ -46,6 +48,12 @@ fn main() -> anyhow::Result<()> {
         if wants("chats") {
             runtime.block_on(chats::measure(&model, folder.path()))?;
         }
+        if wants("restart") {
+            runtime.block_on(restart::measure(&model, folder.path()))?;
+        }
+    }
+    if wants("models") {
+        runtime.block_on(models::measure(folder.path()))?;
     }
     if wants("lookup") {
         runtime.block_on(lookup::measure(folder.path()))?;

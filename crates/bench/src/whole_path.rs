@@ -49,13 +49,18 @@ impl WholePath {
 
     /// Loads a model with the settings of the comparison.
     pub(crate) async fn load(&mut self, path: &Path) -> anyhow::Result<()> {
-        self.load_with(path, LoadSettings::default().speculation).await
+        self.load_with(path, LoadSettings::default().speculation, THREADS).await
     }
 
-    /// As [`Self::load`], with or without drafts.
-    pub(crate) async fn load_with(&mut self, path: &Path, speculation: Speculation) -> anyhow::Result<()> {
+    /// As [`Self::load`], with or without drafts and with as many threads.
+    pub(crate) async fn load_with(
+        &mut self,
+        path: &Path,
+        speculation: Speculation,
+        n_threads: u32,
+    ) -> anyhow::Result<()> {
         let settings =
-            LoadSettings { n_ctx: CONTEXT, n_batch: BATCH, n_threads: THREADS, speculation, ..LoadSettings::default() };
+            LoadSettings { n_ctx: CONTEXT, n_batch: BATCH, n_threads, speculation, ..LoadSettings::default() };
         self.chat.load_model(path, settings).await?;
         loop {
             match self.chat.model() {

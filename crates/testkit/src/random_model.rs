@@ -118,6 +118,12 @@ impl RandomModel {
             .tied(true)
     }
 
+    /// Starts from the shape of Qwen2.5 1.5B in [`TensorType::Q8_0`]: 1,544 million parameters, 1.6 GB, for benchmarks.
+    #[must_use]
+    pub fn one_and_a_half_billion() -> Self {
+        Self::half_billion().name("Random 1.5B").layers(28).dimension(1536).heads(12).kv_heads(2).feed_forward(8960)
+    }
+
     setters! {
         /// Sets which tensors there are.
         architecture: Architecture;
@@ -171,7 +177,7 @@ impl RandomModel {
         self.describe(&mut writer);
         tokenizer.describe(&mut writer);
         self.template.describe(&mut writer);
-        Weights { model: self, writer: &mut writer, noise: Noise::new(self.seed), pattern: None }
+        Weights { model: self, writer: &mut writer, noise: Noise::new(self.seed), patterns: Vec::new() }
             .add(tokenizer.len() as u64);
         writer.write(path)
     }
@@ -236,7 +242,8 @@ struct Weights<'a> {
     model: &'a RandomModel,
     writer: &'a mut Writer,
     noise: Noise,
-    pattern: Option<Rc<Pattern>>,
+    /// One of each type.
+    patterns: Vec<Rc<Pattern>>,
 }
 
 impl Weights<'_> {
@@ -330,20 +337,30 @@ impl Weights<'_> {
         self.writer.tensor(name, &[row_length, rows], TensorType::F32, Source::Rows(Box::new(fill)));
     }
 
+    fn pattern(&mut self, tensor_type: TensorType, seed: u64) -> Rc<Pattern> {
+        if let Some(pattern) = self.patterns.iter().find(|pattern| pattern.tensor_type() == tensor_type) {
+            return Rc::clone(pattern);
+        }
+        let deviation = 1.0 / (self.model.dimension as f32).sqrt();
+        let pattern = Rc::new(Pattern::normal(tensor_type, deviation, seed));
+        self.patterns.push(Rc::clone(&pattern));
+        pattern
+    }
+
     fn vector(&mut self, name: &str, length: u64, value: f32) {
         self.writer.tensor(name, &[length], TensorType::F32, Source::Values(vec![value; length as usize]));
     }
 
     fn matrix(&mut self, name: &str, row_length: u64, rows: u64) {
-        let tensor_type = self.model.tensor_type;
+        let mut tensor_type = self.model.tensor_type;
+        if tensor_type == TensorType::Q4K && !row_length.is_multiple_of(tensor_type.block_length() as u64) {
+            tensor_type = TensorType::Q8_0;
+        }
         let deviation = 1.0 / (row_length as f32).sqrt();
         let seed = self.noise.bits();
         let whole_blocks = row_length.is_multiple_of(tensor_type.block_length() as u64);
         let source = if whole_blocks && row_length * rows >= PATTERN_FROM {
-            let dimension = self.model.dimension as f32;
-            let pattern =
-                self.pattern.get_or_insert_with(|| Rc::new(Pattern::normal(tensor_type, 1.0 / dimension.sqrt(), seed)));
-            Source::Pattern { pattern: Rc::clone(pattern), seed }
+            Source::Pattern { pattern: self.pattern(tensor_type, seed), seed }
         } else {
             let mut noise = Noise::new(seed);
             Source::Rows(Box::new(move |_, row| noise.fill_normal(row, deviation)))

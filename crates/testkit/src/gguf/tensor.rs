@@ -14,6 +14,8 @@ pub enum TensorType {
     F16,
     /// Blocks of 32 signed bytes with one 16-bit scale.
     Q8_0,
+    /// Blocks of 256 numbers of four bits, in eight groups with a scale and a minimum of six bits each.
+    Q4K,
 }
 
 impl TensorType {
@@ -22,6 +24,7 @@ impl TensorType {
             Self::F32 => 0,
             Self::F16 => 1,
             Self::Q8_0 => 8,
+            Self::Q4K => 12,
         }
     }
 
@@ -32,6 +35,7 @@ impl TensorType {
             Self::F32 => 0,
             Self::F16 => 1,
             Self::Q8_0 => 7,
+            Self::Q4K => 15,
         }
     }
 
@@ -41,6 +45,7 @@ impl TensorType {
         match self {
             Self::F32 | Self::F16 => 1,
             Self::Q8_0 => 32,
+            Self::Q4K => GROUP * GROUPS,
         }
     }
 
@@ -51,6 +56,7 @@ impl TensorType {
             Self::F32 => 4,
             Self::F16 => 2,
             Self::Q8_0 => 34,
+            Self::Q4K => 144,
         }
     }
 
@@ -60,6 +66,7 @@ impl TensorType {
             Self::F32 => values.iter().for_each(|value| bytes.extend(value.to_le_bytes())),
             Self::F16 => values.iter().for_each(|value| bytes.extend(f16::from_f32(*value).to_le_bytes())),
             Self::Q8_0 => values.chunks_exact(32).for_each(|block| encode_q8_0(block, bytes)),
+            Self::Q4K => values.chunks_exact(GROUP * GROUPS).for_each(|block| encode_q4_k(block, bytes)),
         }
     }
 }
@@ -73,6 +80,49 @@ fn encode_q8_0(block: &[f32], bytes: &mut Vec<u8>) {
         let level = if scale > 0.0 { (value / scale).round() } else { 0.0 };
         (level as i8).to_le_bytes()[0]
     }));
+}
+
+/// Numbers of a group of a `Q4_K` block, and groups of a block.
+const GROUP: usize = 32;
+const GROUPS: usize = 8;
+
+/// Stores 256 numbers as `d · s · q - e · m` with `q` in 0..=15, and `s` and `m`, one of each for every 32 numbers, in 0..=63.
+fn encode_q4_k(block: &[f32], bytes: &mut Vec<u8>) {
+    let groups: Vec<(f32, f32)> = block
+        .chunks_exact(GROUP)
+        .map(|group| {
+            let lowest = group.iter().fold(0.0_f32, |lowest, value| lowest.min(*value));
+            let highest = group.iter().fold(lowest, |highest, value| highest.max(*value));
+            ((highest - lowest) / 15.0, -lowest)
+        })
+        .collect();
+    let largest = |part: fn(&(f32, f32)) -> f32| groups.iter().map(part).fold(0.0_f32, f32::max) / 63.0;
+    let (step, offset) = (largest(|group| group.0), largest(|group| group.1));
+    let in_six_bits = |value: f32, unit: f32| if unit > 0.0 { level(value / unit, 63.0) } else { 0 };
+    let scales: Vec<u8> = groups.iter().map(|group| in_six_bits(group.0, step)).collect();
+    let minimums: Vec<u8> = groups.iter().map(|group| in_six_bits(group.1, offset)).collect();
+
+    bytes.extend(f16::from_f32(step).to_le_bytes());
+    bytes.extend(f16::from_f32(offset).to_le_bytes());
+    // Those of the last four groups lie in pieces: four bits each at the end, two in the upper bits of the others.
+    bytes.extend((0..4).map(|group| scales[group] | (scales[group + 4] >> 4) << 6));
+    bytes.extend((0..4).map(|group| minimums[group] | (minimums[group + 4] >> 4) << 6));
+    bytes.extend((4..8).map(|group| (scales[group] & 15) | (minimums[group] & 15) << 4));
+
+    let stored = |group: usize, index: usize| {
+        let (scale, minimum) = (f32::from(scales[group]) * step, f32::from(minimums[group]) * offset);
+        let value = block[group * GROUP + index] + minimum;
+        if scale > 0.0 { level(value / scale, 15.0) } else { 0 }
+    };
+    for pair in (0..GROUPS).step_by(2) {
+        bytes.extend((0..GROUP).map(|index| stored(pair, index) | stored(pair + 1, index) << 4));
+    }
+}
+
+/// The nearest whole number in 0..=`highest`.
+#[expect(clippy::cast_sign_loss, reason = "it is not negative")]
+fn level(value: f32, highest: f32) -> u8 {
+    value.round().clamp(0.0, highest) as u8
 }
 
 /// Fills the row with the given number.
@@ -121,11 +171,16 @@ impl Pattern {
     #[must_use]
     pub fn normal(tensor_type: TensorType, deviation: f32, seed: u64) -> Self {
         let mut noise = Noise::new(seed);
-        let mut values = vec![0.0; Self::BLOCKS * 32];
+        let mut values = vec![0.0; Self::BLOCKS * tensor_type.block_length().max(32)];
         noise.fill_normal(&mut values, deviation);
         let mut bytes = Vec::new();
         tensor_type.encode(&values, &mut bytes);
         Self { tensor_type, bytes }
+    }
+
+    /// Returns how the numbers are stored.
+    pub(crate) fn tensor_type(&self) -> TensorType {
+        self.tensor_type
     }
 
     /// Returns the byte at which a tensor with this seed starts in the pattern.
@@ -154,9 +209,38 @@ mod tests {
     }
 
     #[test]
-    fn q8_0_of_zeros_is_zero_bytes() {
+    fn zeros_are_zero_bytes() {
+        for tensor_type in [TensorType::Q8_0, TensorType::Q4K] {
+            let mut bytes = Vec::new();
+            tensor_type.encode(&vec![0.0; tensor_type.block_length()], &mut bytes);
+            assert_eq!(bytes, vec![0; tensor_type.block_bytes()]);
+        }
+    }
+
+    #[test]
+    fn q4_k_keeps_numbers_within_a_step() {
+        let mut values = vec![0.0; 512];
+        Noise::new(5).fill_normal(&mut values, 0.3);
         let mut bytes = Vec::new();
-        TensorType::Q8_0.encode(&[0.0; 32], &mut bytes);
-        assert_eq!(bytes, vec![0; 34]);
+        TensorType::Q4K.encode(&values, &mut bytes);
+        assert_eq!(bytes.len(), 288);
+        for (block, stored) in values.chunks(256).zip(bytes.chunks(144)) {
+            let half = |at: usize| f16::from_le_bytes([stored[at], stored[at + 1]]).to_f32();
+            let (step, offset, packed, levels) = (half(0), half(2), &stored[4..16], &stored[16..]);
+            for (index, value) in block.iter().enumerate() {
+                let group = index / 32;
+                // As ggml's `get_scale_min_k4` unpacks them.
+                let (scale, minimum) = if group < 4 {
+                    (packed[group] & 63, packed[group + 4] & 63)
+                } else {
+                    let low = packed[group + 4];
+                    ((low & 15) | (packed[group - 4] >> 6) << 4, (low >> 4) | (packed[group] >> 6) << 4)
+                };
+                let level = levels[group / 2 * 32 + index % 32] >> (group % 2 * 4) & 15;
+                let size = step * f32::from(scale);
+                let restored = size * f32::from(level) - offset * f32::from(minimum);
+                assert!((value - restored).abs() <= size + offset, "{value} became {restored} with steps of {size}");
+            }
+        }
     }
 }
