@@ -42,6 +42,7 @@ impl Desktop {
         demo: Option<PathBuf>,
         lock: FolderLock,
     ) -> Self {
+        chat.set_cache_bytes(settings.settings().cache_bytes());
         Self {
             chat,
             settings,

@@ -60,6 +60,7 @@ export function fakeBackend(query) {
           theme: /** @type {any} */ (query.get("theme") ?? "system"),
           sidebarOpen: true,
           inspectorOpen: true,
+          cacheGigabytes: 4,
         },
         conversations: [...conversations.values()]
           .map((each) => summary(each, cast()))

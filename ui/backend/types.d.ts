@@ -199,6 +199,8 @@ export interface Settings {
   theme: "system" | "light" | "dark";
   sidebarOpen: boolean;
   inspectorOpen: boolean;
+  /** What the state of conversations may take on disk, in GiB; 0 keeps nothing. */
+  cacheGigabytes: number;
 }
 
 export interface StartState {

@@ -6,7 +6,7 @@ export function initialState() {
   return {
     version: "",
     language: "en",
-    settings: { language: "auto", theme: "system", sidebarOpen: true, inspectorOpen: true },
+    settings: { language: "auto", theme: "system", sidebarOpen: true, inspectorOpen: true, cacheGigabytes: 4 },
     characters: [],
     demoAvailable: false,
     conversations: [],

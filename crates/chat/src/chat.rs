@@ -119,6 +119,12 @@ impl Chat {
         self.shared.models.estimate(path, settings).await
     }
 
+    /// Sets how many bytes the state of conversations may take on disk, from the next load on; 4 GiB if nobody does. With 0
+    /// nothing is kept, and what is there goes at once.
+    pub fn set_cache_bytes(&self, bytes: u64) {
+        self.shared.models.set_cache_bytes(bytes);
+    }
+
     /// Begins to load a model in place of the current one; the rest are [`ChatEvent::ModelChanged`] events.
     ///
     /// # Errors

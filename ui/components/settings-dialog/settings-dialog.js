@@ -1,5 +1,6 @@
 // @ts-check
 /** @import { AppState } from "../../state/state.d.ts" */
+import { watchComposition } from "../../dom/composition.js";
 import { create, setText } from "../../dom/create.js";
 import { emit } from "../../dom/emit.js";
 import { translate } from "../../locales/translate.js";
@@ -20,7 +21,10 @@ const shortcuts = [
   ["F2", "rename"],
 ];
 
-/** Language, theme, and what the keys do. */
+/** The most that the cache may take, in GiB. */
+const LARGEST_CACHE = 1000;
+
+/** Language, theme, what is kept on disk, and what the keys do. */
 export class SettingsDialog extends AppDialog {
   #language = create(
     "select",
@@ -38,6 +42,16 @@ export class SettingsDialog extends AppDialog {
     { class: "segments", role: "radiogroup", label: "settings.theme", id: "settings-theme" },
     ...themes.map((theme) => themeChoice(theme)),
   );
+  #cache = watchComposition(
+    create("input", {
+      type: "number",
+      id: "settings-cache",
+      class: "field numbers",
+      min: 0,
+      max: LARGEST_CACHE,
+      step: 0.5,
+    }),
+  );
   #version = create("p", { class: "small" });
 
   constructor() {
@@ -53,6 +67,10 @@ export class SettingsDialog extends AppDialog {
         theme: /** @type {AppState["settings"]["theme"]} */ (/** @type {HTMLInputElement} */ (event.target).value),
       }),
     );
+    this.#cache.addEventListener("change", () => {
+      const typed = Number.isNaN(this.#cache.valueAsNumber) ? 0 : this.#cache.valueAsNumber;
+      emit(this, "settings-change", { cacheGigabytes: Math.min(LARGEST_CACHE, Math.max(0, typed)) });
+    });
     this.body.append(
       create(
         "div",
@@ -61,6 +79,17 @@ export class SettingsDialog extends AppDialog {
         this.#language,
       ),
       create("div", { class: "setting" }, create("span", { text: "settings.theme" }), this.#theme),
+      create(
+        "div",
+        { class: "setting" },
+        create(
+          "label",
+          { for: "settings-cache" },
+          create("span", { text: "settings.cache" }),
+          create("span", { class: "small about", text: "settings.cache.about" }),
+        ),
+        this.#cache,
+      ),
       create(
         "section",
         {},
@@ -81,6 +110,8 @@ export class SettingsDialog extends AppDialog {
   /** @param {AppState} state */
   update(state) {
     this.#language.value = state.settings.language;
+    const cache = String(state.settings.cacheGigabytes);
+    if (document.activeElement !== this.#cache) this.#cache.value = cache;
     for (const input of this.#theme.querySelectorAll("input")) input.checked = input.value === state.settings.theme;
     setText(this.#version, translate("settings.version", { version: state.version }));
     this.setOpen(state.dialog === "settings");

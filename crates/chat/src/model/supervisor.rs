@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use crate::{ChatError, ChatEvent};
 /// How often an engine may be started again without a person asking, within [`CRASH_WINDOW`].
 const CRASH_LIMIT: usize = 3;
 const CRASH_WINDOW: Duration = Duration::from_secs(60);
-/// What the KV state of conversations may take on disk.
+/// What the KV state of conversations may take on disk, where nobody said.
 const CACHE_BYTES: u64 = 4 << 30;
 /// How long an engine may reckon what a load would take; it starts GPU drivers for that.
 const ESTIMATE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,7 +30,9 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) struct Models {
     program: EngineProgram,
     /// Where engines keep conversations that have to leave the KV cache.
-    cache: CacheFolder,
+    cache: PathBuf,
+    /// What that folder may take, in bytes; 0: nothing is kept.
+    cache_bytes: AtomicU64,
     /// Changes only while `inner` is locked, so that it and the engine belong together there.
     state: watch::Sender<ModelState>,
     inner: Mutex<Inner>,
@@ -67,7 +70,8 @@ impl Models {
     ) -> Self {
         Self {
             program,
-            cache: CacheFolder { path: cache, max_bytes: CACHE_BYTES },
+            cache,
+            cache_bytes: CACHE_BYTES.into(),
             state: watch::Sender::new(ModelState::None),
             inner: Mutex::default(),
             seat: tokio::sync::Mutex::default(),
@@ -123,7 +127,9 @@ impl Models {
     }
 
     fn request(&self, path: &Path, settings: LoadSettings) -> LoadRequest {
-        LoadRequest { path: path.to_owned(), settings, purpose: Purpose::Replies, cache: Some(self.cache.clone()) }
+        let max_bytes = self.cache_bytes.load(Ordering::Relaxed);
+        let cache = (max_bytes > 0).then(|| CacheFolder { path: self.cache.clone(), max_bytes });
+        LoadRequest { path: path.to_owned(), settings, purpose: Purpose::Replies, cache }
     }
 
     /// Begins to load a model because a person asked; resolves when loading has begun.
@@ -325,10 +331,22 @@ impl Models {
             engine.forget(owner.clone());
         }
         // An engine that is not there any more may have left files.
-        let Ok(entries) = std::fs::read_dir(&self.cache.path) else { return };
-        let prefix = format!("{owner}.");
+        self.remove_saved(&format!("{owner}."));
+    }
+
+    /// Sets what may be kept on disk from the next load on, in bytes. With 0, what is there goes at once.
+    pub(crate) fn set_cache_bytes(&self, bytes: u64) {
+        self.cache_bytes.store(bytes, Ordering::Relaxed);
+        if bytes == 0 {
+            self.remove_saved("");
+        }
+    }
+
+    /// Deletes the saved states whose names begin so.
+    fn remove_saved(&self, prefix: &str) {
+        let Ok(entries) = std::fs::read_dir(&self.cache) else { return };
         for entry in entries.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(&prefix)
+            if entry.file_name().to_string_lossy().starts_with(prefix)
                 && let Err(error) = std::fs::remove_file(entry.path())
             {
                 tracing::warn!(%error, "the saved state of a conversation can't be deleted");

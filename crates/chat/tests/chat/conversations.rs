@@ -87,6 +87,10 @@ async fn what_engines_keep_of_a_conversation_goes_with_it() {
     }
     session.chat.delete_conversation(id).unwrap();
     assert!(!file_of(id).exists() && file_of(other).exists());
+    session.chat.set_cache_bytes(1 << 30);
+    assert!(file_of(other).exists());
+    session.chat.set_cache_bytes(0);
+    assert!(!file_of(other).exists(), "nothing may be kept");
 }
 
 /// A shell that adds whatever changed to its list must not get it back.
