@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use engawa_engine_protocol::{
-    DeviceInfo, EngineRequest, GenerateError, GenerateRequest, LoadError, LoadEstimate, LoadRequest, ModelInfo,
-    PROTOCOL_VERSION, PromptCount, PromptMessage, RequestId,
+    DeviceInfo, EngineEvent, EngineRequest, GenerateError, GenerateRequest, LoadError, LoadEstimate, LoadRequest,
+    ModelInfo, PROTOCOL_VERSION, PromptCount, PromptMessage, RequestId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -16,6 +16,8 @@ use crate::{ExitCause, ExitReport, Reply, ReplyControl};
 
 /// How long an engine may take to greet: it does so before it touches a driver.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Levels that the parameters of a tool may have: a frame with more is one that can't be read.
+const DEEPEST_PARAMETERS: usize = 64;
 /// How long an engine may take to end by itself: it saves conversations for up to three seconds.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -178,7 +180,12 @@ impl Engine {
             self.routes.forget_reply(id);
             let _ = sender.send(crate::ReplyEvent::Lost(report));
         }
-        self.send(EngineRequest::Generate(Box::new(request)));
+        if request.tools.iter().any(|tool| is_deeper(&tool.parameters, DEEPEST_PARAMETERS)) {
+            let reason = format!("a tool's parameters are nested more than {DEEPEST_PARAMETERS} deep");
+            self.routes.dispatch(EngineEvent::RequestFailed { id, error: GenerateError::TemplateRefused { reason } });
+        } else {
+            self.send(EngineRequest::Generate(Box::new(request)));
+        }
         Reply { events, control: ReplyControl::new(Arc::clone(self), id) }
     }
 
@@ -234,6 +241,16 @@ impl Engine {
             Ok(value) = answer => Ok(value),
             report = wait_for_exit(exit) => Err(report),
         }
+    }
+}
+
+/// Whether a value has more than so many levels.
+fn is_deeper(value: &serde_json::Value, levels: usize) -> bool {
+    let Some(inner) = levels.checked_sub(1) else { return true };
+    match value {
+        serde_json::Value::Array(items) => items.iter().any(|item| is_deeper(item, inner)),
+        serde_json::Value::Object(fields) => fields.values().any(|field| is_deeper(field, inner)),
+        _ => false,
     }
 }
 

@@ -68,7 +68,8 @@ pub enum EngineEvent {
         /// Tokens of the reply so far.
         generated: u32,
     },
-    /// The model called tools: all calls of the reply, once, before it ends with [`FinishReason::ToolCalls`].
+    /// The model called tools: all calls of the reply, once, before it ends with [`FinishReason::ToolCalls`]. Where it ends
+    /// otherwise, the last one may be cut short.
     ToolsCalled {
         /// The request.
         id: RequestId,

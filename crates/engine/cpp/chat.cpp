@@ -87,6 +87,9 @@ char * engawa_templates_apply(const engawa_templates * templates, const char * r
             result["grammar"] = describe_grammar(COMMON_GRAMMAR_TYPE_USER, parsed.at("grammar").get<std::string>(), {});
         } else if (!inputs.json_schema.empty()) {
             result["grammar"] = describe_grammar(COMMON_GRAMMAR_TYPE_OUTPUT_FORMAT, applied.grammar, applied);
+        } else if (!inputs.tools.empty() && !applied.grammar.empty()) {
+            // From where a call begins, for most templates.
+            result["grammar"] = describe_grammar(COMMON_GRAMMAR_TYPE_TOOL_CALLS, applied.grammar, applied);
         }
         result["thinking_start"]    = applied.thinking_start_tag;
         result["thinking_end"]      = applied.thinking_end_tags.empty() ? std::string() : applied.thinking_end_tags.front();

@@ -106,9 +106,10 @@ impl<'model> Generation<'model> {
         &mut self,
         context: &Context<'_>,
         row: Row,
+        context_tokens: &[Token],
     ) -> Result<(Written, Vec<EngineEvent>), GenerateError> {
         let asked = Instant::now();
-        let token = self.sampler.sample(context, row).map_err(|error| self.plan.error(error))?;
+        let token = self.choose(context, row, context_tokens)?;
         let now = Instant::now();
         if self.plan.grammar.is_some() && now - asked > PATIENCE {
             return Err(constraint_error("the choice of a token takes too long with it"));
@@ -117,6 +118,18 @@ impl<'model> Generation<'model> {
         self.timings.first_token_us = micros(first - self.arrived);
         self.timings.generation_us = micros(now - first);
         self.tell(context, row, token).map_err(|error| self.plan.error(error))
+    }
+
+    fn choose(&mut self, context: &Context<'_>, row: Row, context_tokens: &[Token]) -> Result<Token, GenerateError> {
+        match self.sampler.sample(context, row) {
+            // One token opened a call and went on in a way that no call has: what it is can be seen at its end.
+            Err(_) if self.plan.give_up_calls() => {
+                let seed = self.seed.wrapping_add(self.timings.generated_tokens);
+                self.sampler = self.plan.make(&self.sampling, seed, context_tokens)?;
+                self.sampler.sample(context, row).map_err(|error| self.plan.error(error))
+            }
+            chosen => chosen.map_err(|error| self.plan.error(error)),
+        }
     }
 
     fn tell(
@@ -251,6 +264,11 @@ impl<'model> SamplerPlan<'model> {
             Ok(sampler)
         };
         make().map_err(|error| self.error(error))
+    }
+
+    /// Holds calls of tools to no form any more; false when nothing held them.
+    fn give_up_calls(&mut self) -> bool {
+        self.decoding.constraint.is_none() && self.grammar.take().is_some()
     }
 
     fn error(&self, error: LlamaError) -> GenerateError {

@@ -294,10 +294,15 @@ impl<'model, 'io> Inference<'model, 'io> {
         let request = &self.tasks[index].request;
         let constraint = request.decoding.constraint.as_ref();
         let mut prompt = self.prompt(&request.messages, &request.tools, constraint, request.continue_final)?;
-        if request.decoding != Decoding::default() {
+        if request.decoding != Decoding::default() || prompt.applied.grammar.is_some() {
             // Nobody should wait for a prompt to be read only to hear that its grammar is none.
             let plan = SamplerPlan::new(self.model, request, &prompt, self.context.size(), 0)?;
-            plan.make(&request.sampling, 0, &[])?;
+            match plan.make(&request.sampling, 0, &[]) {
+                Ok(_) => {}
+                // It is that of tools: a call can be read without.
+                Err(GenerateError::Constraint { .. }) if constraint.is_none() => prompt.applied.grammar = None,
+                Err(error) => return Err(error),
+            }
         }
         let tokens = std::mem::take(&mut prompt.tokens);
         if tokens.len() >= self.context.size() as usize {

@@ -8,7 +8,7 @@ use aho_corasick::AhoCorasick;
 use engawa_engine_protocol::{Constraint, ContinueFinal, GenerateError, PromptMessage, Role, ToolDefinition};
 use serde_json::{Value, json};
 
-use crate::grammar::check_grammar;
+use crate::grammar::{GrammarError, check_grammar};
 use crate::llama::{AppliedTemplate, LlamaError, Templates, TextKind, Token, Vocabulary, schema_to_grammar};
 
 /// Characters that Unicode reserves for use inside a program, so that text hardly ever has one.
@@ -119,11 +119,26 @@ pub(crate) fn build_prompt(
         (ContinueFinal::LastMessage, Some((last, turns))) => (turns, Some(last)),
         _ => (messages, None),
     };
-    let applied = templates
-        .apply(&template_request(guard, turns, tools, constraint, break_character))
-        .map_err(|error| GenerateError::TemplateRefused { reason: error.0.chars().take(REASON_LENGTH).collect() })?;
+    let refused =
+        |error: LlamaError| GenerateError::TemplateRefused { reason: error.0.chars().take(REASON_LENGTH).collect() };
+    let mut request = template_request(guard, turns, tools, constraint, break_character);
+    let mut applied = templates.apply(&request).map_err(refused)?;
+    let offered = offers(tools, Value::clone);
+    if !tools.is_empty() && request["tools"] != offered {
+        // Calls are written and read without the breaks.
+        request["tools"] = offered;
+        let unbroken = templates.apply(&request).map_err(refused)?;
+        (applied.grammar, applied.description) = (unbroken.grammar, unbroken.description);
+    }
     if let Some(grammar) = applied.grammar.as_ref().and_then(|grammar| grammar["text"].as_str()) {
-        check_grammar(grammar).map_err(constraint_error)?;
+        match check_grammar(grammar) {
+            Ok(()) => {}
+            // llama.cpp's own grammar of calls repeats what may be empty, which it reads well.
+            Err(GrammarError::LeftRecursive) if constraint.is_none() => {}
+            // A call can be read without.
+            Err(_) if constraint.is_none() => applied.grammar = None,
+            Err(error) => return Err(constraint_error(error)),
+        }
     }
     let written = begun.map(|message| written_text(&applied, message)).unwrap_or_default();
     let prompt = applied.prompt.clone() + &guard.protect(&written, Role::Assistant, break_character);
@@ -189,11 +204,7 @@ fn template_request(
     let messages: Vec<_> = messages.iter().map(|message| template_message(guard, message, break_character)).collect();
     let mut request = json!({ "messages": messages });
     if !tools.is_empty() {
-        let functions: Vec<_> = tools
-            .iter()
-            .map(|tool| json!({ "type": "function", "function": protect_json(guard, &json!(tool), break_character) }))
-            .collect();
-        request["tools"] = functions.into();
+        request["tools"] = offers(tools, |tool| protect_json(guard, tool, break_character));
     }
     match constraint {
         None => {}
@@ -201,6 +212,11 @@ fn template_request(
         Some(Constraint::JsonSchema(schema)) => request["json_schema"] = schema.as_str().into(),
     }
     request
+}
+
+/// The tools as templates take them.
+fn offers(tools: &[ToolDefinition], form: impl Fn(&Value) -> Value) -> Value {
+    tools.iter().map(|tool| json!({ "type": "function", "function": form(&json!(tool)) })).collect()
 }
 
 /// Checks a constraint by itself, before a template sees it.

@@ -105,7 +105,7 @@ impl<'model> Task<'model> {
         if generation.is_at_limit() {
             return self.end(FinishReason::MaxTokens, outbox);
         }
-        let (written, events) = match generation.next(context, row) {
+        let (written, events) = match generation.next(context, row, &self.tokens) {
             Ok(next) => next,
             Err(error) => return Step::Fails(error),
         };
@@ -168,7 +168,8 @@ impl<'model> Task<'model> {
                 if let Some(event) = event.flatten() {
                     outbox.send(&event);
                 }
-                Step::Ends(reason)
+                // What was begun of a call is not in the text.
+                self.tell_calls(outbox).map_or_else(Step::from, |_| Step::Ends(reason))
             }
             Err(error) => error.into(),
         }
@@ -176,15 +177,21 @@ impl<'model> Task<'model> {
 
     /// The model ended its turn; it may have called tools in it.
     fn end_turn(&mut self, outbox: &mut Outbox) -> Step {
-        let calls = match self.generation.as_ref().map(Generation::tool_calls).transpose() {
-            Ok(calls) => calls.unwrap_or_default(),
-            Err(error) => return error.into(),
-        };
+        match self.tell_calls(outbox) {
+            Ok(true) => Step::Ends(FinishReason::ToolCalls),
+            Ok(false) => Step::Ends(FinishReason::EndOfTurn),
+            Err(error) => error.into(),
+        }
+    }
+
+    /// Tells which tools the finished text calls; whether it calls any.
+    fn tell_calls(&mut self, outbox: &mut Outbox) -> Result<bool, LlamaError> {
+        let calls = self.generation.as_ref().map(Generation::tool_calls).transpose()?.unwrap_or_default();
         if calls.is_empty() {
-            return Step::Ends(FinishReason::EndOfTurn);
+            return Ok(false);
         }
         outbox.send(&EngineEvent::ToolsCalled { id: self.id(), calls });
-        Step::Ends(FinishReason::ToolCalls)
+        Ok(true)
     }
 
     /// What the reply cost so far.

@@ -1,10 +1,13 @@
 //! Tools: offered, called, answered.
 
-use engawa_engine_client::protocol::{FinishReason, GenerateRequest, PromptMessage, Role, ToolCall, ToolDefinition};
+use engawa_engine_client::ReplyEvent;
+use engawa_engine_client::protocol::{
+    FinishReason, GenerateError, GenerateRequest, PromptMessage, Role, ToolCall, ToolDefinition,
+};
 use engawa_testkit::ScriptedModel;
 use serde_json::json;
 
-use crate::support::{finish, message, request, say, start_with, user};
+use crate::support::{finish, finish_or_lose, message, request, say, start_with, user};
 
 const CALL: &str = "<tool_call>\n{\"name\": \"look_up\", \"arguments\": {\"city\": \"京都\"}}\n</tool_call>";
 
@@ -61,11 +64,60 @@ async fn without_an_offer_a_call_is_text() {
 async fn a_call_that_breaks_off_is_given_as_it_was_written() {
     let broken = "<tool_call>\n{\"name\": \"look_up\", \"arguments\": {\"city\"";
     let (engine, _file) = start_with(&ScriptedModel::new(broken)).await;
-    let reply = finish(engine.generate(with_tools(&[user("hello")], &[look_up()]))).await;
+    let mut asked = with_tools(&[user("hello")], &[look_up()]);
+    let written = finish(engine.generate(request(&[user("hello")]))).await.timings.generated_tokens;
+    asked.sampling.max_tokens = Some(written);
+    let reply = finish(engine.generate(asked)).await;
     let shown = reply.content + &reply.calls.iter().map(|call| call.arguments.as_str()).collect::<String>();
     assert!(shown.contains("\"city\""), "nothing of it is lost: {shown:?}");
     // The engine lives on.
     assert!(finish(engine.generate(request(&[user("hello")]))).await.content.contains("look_up"));
+}
+
+#[tokio::test]
+async fn a_call_has_the_form_of_the_offer() {
+    // Left to itself, it calls what nobody offered, with what nobody asked for, in JSON that is none.
+    let wrong = "<tool_call>\n{\"name\": \"look_at\", \"arguments\": {\"town\": 京都}}\n</tool_call>";
+    let (engine, _file) = start_with(&ScriptedModel::new(wrong)).await;
+    let parameters = json!({
+        "type": "object",
+        "properties": { "city": { "type": "string", "enum": ["京都", "東京"] } },
+        "required": ["city"],
+    });
+    let mut asked = with_tools(&[user("hello")], &[ToolDefinition { parameters, ..look_up() }]);
+    // It has nothing to say behind that, and may begin another call.
+    asked.sampling.max_tokens = Some(60);
+    let reply = finish(engine.generate(asked)).await;
+    let called = reply.calls.first().unwrap_or_else(|| panic!("{reply:?}"));
+    assert_eq!(called.name, "look_up");
+    let arguments: serde_json::Value = serde_json::from_str(&called.arguments).unwrap();
+    assert!(["京都", "東京"].contains(&arguments["city"].as_str().unwrap()), "{arguments}");
+}
+
+#[tokio::test]
+async fn an_offer_that_makes_no_grammar_is_an_offer_all_the_same() {
+    let (engine, _file) = start_with(&ScriptedModel::new(CALL)).await;
+    let mut parameters = json!({ "type": "string" });
+    for _ in 0..30 {
+        parameters = json!({ "type": "object", "properties": { "city": parameters }, "required": ["city"] });
+    }
+    let deep = ToolDefinition { name: "deep".into(), parameters, ..look_up() };
+    let reply = finish(engine.generate(with_tools(&[user("hello")], &[look_up(), deep]))).await;
+    assert_eq!(reply.reason, FinishReason::ToolCalls, "{reply:?}");
+}
+
+#[tokio::test]
+async fn parameters_that_are_nested_too_deep_are_refused_and_the_engine_lives() {
+    let (engine, _file) = start_with(&ScriptedModel::new("fine")).await;
+    let mut parameters = json!({});
+    for _ in 0..500 {
+        parameters = json!([parameters]);
+    }
+    let hostile = ToolDefinition { parameters, ..look_up() };
+    let refused = finish_or_lose(engine.generate(with_tools(&[user("hello")], &[hostile]))).await;
+    let Err(ReplyEvent::Failed(GenerateError::TemplateRefused { reason })) = refused else { panic!("{refused:?}") };
+    assert!(reason.contains("nested"), "{reason}");
+    assert_eq!(say(&engine, &[user("hello")]).await.content, "fine");
 }
 
 #[tokio::test]
