@@ -53,6 +53,8 @@ const remedies = {
   gguf_damaged: "model-pick",
   unknown_architecture: "model-pick",
   not_enough_memory: "model-configure",
+  adapter_failed: "model-configure",
+  draft_model_failed: "model-configure",
   load_adjusted: "model-configure",
   context_too_small: "model-configure",
   load_cancelled: "model-load-again",

@@ -54,8 +54,8 @@ export function modelCommands(context) {
     async "model-estimate"({ path, settings }) {
       const answer = await backend.estimateLoad(path, settings).then(
         (estimate) => ({ settings, estimate, error: null }),
-        // An engine that ended over it tells nothing: a load may go another way.
-        (error) => ({ settings, estimate: null, error: error.code?.startsWith("engine_") ? null : error }),
+        // An engine that ended over it, or a question that was overtaken, tells nothing: a load may go another way.
+        (error) => ({ settings, estimate: null, error: /^engine_|^load_cancelled$/u.test(error.code) ? null : error }),
       );
       store.change((state) => (state.loadAnswer = answer));
     },

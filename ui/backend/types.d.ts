@@ -165,6 +165,8 @@ export interface LoadSettings {
 export interface LoadEstimate {
   layers: number;
   gpuLayers: number;
+  /** GPUs that there are, whether they would be used or not. */
+  gpus: number;
   /** GPUs by name, then the machine itself, without a name. Bytes. */
   devices: { name: string; available: number; weights: number; context: number; compute: number }[];
 }

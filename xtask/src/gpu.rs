@@ -3,6 +3,7 @@
 //! Only the one library is built, so Engawa itself is the same with and without it, and it can be made on another machine.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -47,30 +48,31 @@ struct Toolkit {
     environment: Vec<(&'static str, PathBuf)>,
 }
 
-/// Builds what is wanted into the `backends` folder of a build.
+/// Builds what is wanted into the `backends` folder of a build, and takes away what an earlier build left there.
 ///
 /// # Errors
 ///
 /// When a back end that was named can't be built; one that was only found is left out with a warning.
 pub(crate) fn build(root: &Path, wanted: &Wanted, profile: &Path) -> Result<()> {
-    match wanted {
-        Wanted::Named(named) => named.iter().try_for_each(|backend| install(&library(root, *backend)?, profile)),
-        Wanted::Found => {
-            for backend in [Backend::Vulkan, Backend::Cuda] {
-                let Some(toolkit) = backend.toolkit() else { continue };
-                let built = compile(root, backend, &toolkit);
-                if let Err(error) = built.and_then(|library| install(&library, profile)) {
-                    eprintln!("warning: {error:#}\nEngawa runs without {}.", backend.name());
-                }
-            }
-            Ok(())
+    let folder = profile.join("backends");
+    let target = repository::target_folder(root)?;
+    for backend in [Backend::Vulkan, Backend::Cuda] {
+        let library = match wanted {
+            Wanted::Named(named) if named.contains(&backend) => Some(library(root, backend)?),
+            Wanted::Named(_) => None,
+            Wanted::Found => backend.toolkit(&target).and_then(|toolkit| {
+                compile(root, backend, &toolkit)
+                    .inspect_err(|error| eprintln!("warning: {error:#}\nEngawa runs without {}.", backend.name()))
+                    .ok()
+            }),
+        };
+        match library {
+            Some(library) => repository::replace_file(&library, &folder)?,
+            // One that is left from another build may belong to another llama.cpp.
+            None => drop(fs::remove_file(folder.join(backend.file_name()))),
         }
     }
-}
-
-/// Puts a back end where the engine of a build looks for it.
-fn install(library: &Path, profile: &Path) -> Result<()> {
-    repository::replace_file(library, &profile.join("backends"))
+    Ok(())
 }
 
 /// Builds one back end, and gets what it needs before; returns its library.
@@ -79,14 +81,13 @@ fn install(library: &Path, profile: &Path) -> Result<()> {
 ///
 /// When the toolkit is missing and can't be had, or the compiler fails.
 pub(crate) fn library(root: &Path, backend: Backend) -> Result<PathBuf> {
+    let target = repository::target_folder(root)?;
     if backend == Backend::Vulkan {
         packages::ensure_vulkan()?;
     }
-    let toolkit = match backend.toolkit() {
+    let toolkit = match backend.toolkit(&target) {
         Some(toolkit) => toolkit,
-        None if backend == Backend::Vulkan => {
-            vulkan_toolkit(&vulkan_headers::from_newer_debian(&repository::target_folder(root)?)?)
-        }
+        None if backend == Backend::Vulkan => vulkan_toolkit(&vulkan_headers::from_newer_debian(&target)?),
         None => bail!(
             "there is no CUDA compiler here: `nvcc` was looked for in `CUDA_PATH`, on `PATH` and in /usr/local/cuda\n\n\
              Install NVIDIA's CUDA toolkit, version 12 or newer, or set `CUDA_PATH` to where it is; then start again. \
@@ -112,13 +113,20 @@ impl Backend {
         }
     }
 
-    /// What is on this machine to build it with; `None` if something is missing.
-    fn toolkit(self) -> Option<Toolkit> {
+    /// The name of its library.
+    fn file_name(self) -> String {
+        format!("{}{}{}", env::consts::DLL_PREFIX, self.target(), env::consts::DLL_SUFFIX)
+    }
+
+    /// What is on this machine, or was fetched into the folder of builds, to build it with; `None` if something is missing.
+    fn toolkit(self, target: &Path) -> Option<Toolkit> {
         match self {
             Self::Vulkan => {
-                let sdk_glslc = env::var_os("VULKAN_SDK").map(|sdk| Path::new(&sdk).join("bin/glslc"));
+                let compiler = format!("bin/glslc{}", env::consts::EXE_SUFFIX);
+                let sdk_glslc = env::var_os("VULKAN_SDK").map(|sdk| Path::new(&sdk).join(compiler));
                 let has_glslc = process::is_on_path("glslc") || sdk_glslc.is_some_and(|path| path.is_file());
-                Some(vulkan_toolkit(&vulkan_headers::installed().filter(|_| has_glslc)?))
+                let headers = vulkan_headers::installed().or_else(|| vulkan_headers::fetched(target));
+                Some(vulkan_toolkit(&headers.filter(|_| has_glslc)?))
             }
             Self::Cuda => cuda_compiler().map(|compiler| cuda_toolkit(&compiler)),
         }
@@ -167,8 +175,7 @@ fn cuda_compiler() -> Option<PathBuf> {
 fn compile(root: &Path, backend: Backend, toolkit: &Toolkit) -> Result<PathBuf> {
     let (version, source) = repository::dependency(root, "llama-cpp-sys-2")?;
     let folder = repository::target_folder(root)?.join("gpu").join(format!("{}-{version}", backend.target()));
-    let library =
-        folder.join("bin").join(format!("{}{}{}", env::consts::DLL_PREFIX, backend.target(), env::consts::DLL_SUFFIX));
+    let library = folder.join("bin").join(backend.file_name());
     if library.is_file() {
         eprintln!("Building the {} back end: only what changed.", backend.name());
     } else {

@@ -47,10 +47,10 @@ fn version(core: &str) -> Option<(u32, u32)> {
 ///
 /// When this is not Debian, or the packages can't be fetched.
 pub(crate) fn from_newer_debian(target: &Path) -> Result<Headers> {
-    let folder = target.join("gpu").join(format!("headers-{NEWER_DEBIAN}"));
-    if let Some(headers) = usable(folder.join("usr")) {
+    if let Some(headers) = fetched(target) {
         return Ok(headers);
     }
+    let folder = folder(target);
     let Some(mirror) = debian_mirror() else {
         bail!(
             "the Vulkan headers on this machine are missing or older than 1.{}.{}\n\n\
@@ -62,6 +62,15 @@ pub(crate) fn from_newer_debian(target: &Path) -> Result<Headers> {
     eprintln!("The Vulkan headers of this Debian are too old; those of {NEWER_DEBIAN} are fetched for this build.");
     fetch(&mirror, &folder).context("the newer Vulkan headers could not be fetched")?;
     usable(folder.join("usr")).context("the packages of the newer Vulkan headers lack what is needed")
+}
+
+/// What [`from_newer_debian`] fetched before.
+pub(crate) fn fetched(target: &Path) -> Option<Headers> {
+    usable(folder(target).join("usr"))
+}
+
+fn folder(target: &Path) -> PathBuf {
+    target.join("gpu").join(format!("headers-{NEWER_DEBIAN}"))
 }
 
 /// Where this Debian gets its packages from; `None` elsewhere.

@@ -1,7 +1,7 @@
 //! Measures what Engawa promises of its speed, as ratios within one run; `cargo xtask bench` builds and starts it.
 //!
-//! `engawa-bench [decode] [first-token] [chats] [restart] [lookup] [models] [window]`: all without a name. Figures go to standard output as a table;
-//! `docs/benchmarks.md` keeps them with their machine.
+//! `engawa-bench [decode] [first-token] [chats] [restart] [lookup] [models] [window]`: all without a name. Figures go to
+//! standard output as a table; `docs/benchmarks.md` keeps them with their machine.
 //!
 //! `engawa-bench replies MODEL` measures nothing: it answers prompts for the evaluation of a model.
 

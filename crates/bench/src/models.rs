@@ -39,12 +39,14 @@ async fn measure_one(model: &Path, folder: &Path, name: &str, threads: u32) -> a
     // The first round warms both up.
     for round in 0..=ROUNDS {
         // Another beginning each time, so that nothing is in the cache.
-        let prompt: Vec<String> = (0..WORDS).map(|word| format!("{round}porch{word}")).collect();
+        let prompt: Vec<String> = (0..WORDS).map(|word| format!("{threads}{round}porch{word}")).collect();
         let prompt = prompt.join(" ");
         let speeds = bare.run(&prompt, TOKENS, round, threads)?;
         let id = whole.conversation(TOKENS)?;
         let observed = whole.observe(|chat| Ok(chat.send(id, &prompt)?)).await?;
         let timings = &observed.timings;
+        // The template's own beginning may be there.
+        anyhow::ensure!(timings.reused_tokens < 32, "the prompt was in the cache: {timings:?}");
         let read = f64::from(timings.processed_tokens) / (timings.first_token_us as f64 * 1e-6);
         let wrote = f64::from(timings.generated_tokens.saturating_sub(1)) / observed.writing.as_secs_f64();
         eprintln!(

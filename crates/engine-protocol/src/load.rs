@@ -178,6 +178,8 @@ pub struct ModelInfo {
     pub n_gpu_layer: u32,
     /// GPUs in use, by name; empty on the CPU.
     pub devices: Vec<String>,
+    /// What it takes of each device, the host last, as told before it was loaded; empty where that could not be told.
+    pub memory: Vec<DeviceMemory>,
     /// Threads in use.
     pub n_threads: u32,
     /// The chat template in use.
@@ -191,7 +193,9 @@ pub struct LoadEstimate {
     pub n_layer: u32,
     /// Layers that would be on a GPU.
     pub n_gpu_layer: u32,
-    /// The GPUs that would be used, then the host.
+    /// GPUs that there are.
+    pub n_gpu: u32,
+    /// The GPUs that llama.cpp would use with these settings, then the host.
     pub devices: Vec<DeviceMemory>,
 }
 

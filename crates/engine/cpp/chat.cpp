@@ -50,6 +50,8 @@ static common_json describe_grammar(common_grammar_type type, const std::string 
     grammar["text"]              = text;
     grammar["lazy"]              = applied.grammar_lazy;
     grammar["generation_prompt"] = applied.generation_prompt;
+    grammar["thinking_start"]    = applied.thinking_start_tag;
+    grammar["thinking_ends"]     = applied.thinking_end_tags;
     grammar["triggers"]          = common_json::array();
     for (const common_grammar_trigger & trigger : applied.grammar_triggers) {
         common_json one = common_json::object();

@@ -6,6 +6,7 @@
 #include "guard.h"
 #include "shim.h"
 
+#include <algorithm>
 #include <vector>
 
 int32_t engawa_tokenize(const llama_vocab * vocab, const char * text, int32_t length, llama_token * tokens, int32_t capacity,
@@ -37,9 +38,14 @@ char * engawa_memory_use(const char * path, const llama_model_params * model_par
         uint32_t                        n_layer     = 0;
         uint32_t                        n_ctx_train = 0;
         uint32_t                        n_expert    = 0;
-        const auto breakdown = common_get_device_memory_data(path, model_params, context_params, devices, n_layer, n_ctx_train,
-                                                             n_expert, GGML_LOG_LEVEL_ERROR);
-        common_json uses     = common_json::array();
+        // Weights that the processor has in an order of its own are in none of the devices; without that order they are the host's.
+        llama_model_params plain = *model_params;
+        plain.use_extra_bufts    = false;
+        const auto breakdown     = common_get_device_memory_data(path, &plain, context_params, devices, n_layer, n_ctx_train, n_expert,
+                                                                 GGML_LOG_LEVEL_ERROR);
+        const auto reordered     = common_get_device_memory_data(path, model_params, context_params, devices, n_layer, n_ctx_train,
+                                                                 n_expert, GGML_LOG_LEVEL_ERROR);
+        common_json uses         = common_json::array();
         for (size_t i = 0; i < breakdown.size(); i++) {
             // The devices come first, what is left over is the host.
             const bool  is_host = i >= devices.size();
@@ -56,16 +62,21 @@ char * engawa_memory_use(const char * path, const llama_model_params * model_par
         common_json result    = common_json::object();
         result["n_layer"]     = n_layer;
         result["n_ctx_train"] = n_ctx_train;
+        result["repacked"]    = breakdown.back().model - std::min(breakdown.back().model, reordered.back().model);
         result["devices"]     = uses;
         return engawa_copy(result.dump());
     });
 }
 
-bool engawa_fit(const char * path, llama_model_params * model_params, llama_context_params * context_params, float * tensor_split,
-                llama_model_tensor_buft_override * overrides, size_t margin, char ** error) {
+bool engawa_fit(const char * path, llama_model_params * model_params, llama_context_params * context_params, const char * draft_path,
+                const llama_model_params * draft_params, float * tensor_split, llama_model_tensor_buft_override * overrides,
+                size_t margin, char ** error) {
     return engawa_guard<bool>(error, false, [&] {
-        std::vector<size_t> margins(llama_max_devices(), margin);
+        std::vector<size_t>    margins(llama_max_devices(), margin);
+        llama_model_params     beside_params  = draft_path ? *draft_params : llama_model_default_params();
+        llama_context_params   beside_context = *context_params;
+        common_fit_extra_model beside{ draft_path, &beside_params, &beside_context, /* shares_model */ false };
         return common_fit_params(path, model_params, context_params, tensor_split, overrides, margins.data(), context_params->n_ctx,
-                                 nullptr, GGML_LOG_LEVEL_ERROR) == COMMON_PARAMS_FIT_STATUS_SUCCESS;
+                                 draft_path ? &beside : nullptr, GGML_LOG_LEVEL_ERROR) == COMMON_PARAMS_FIT_STATUS_SUCCESS;
     });
 }

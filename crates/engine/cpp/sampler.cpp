@@ -11,11 +11,29 @@ struct engawa_sampler {
     common_sampler_ptr sampler;
 };
 
+static std::vector<std::string> read_texts(const common_json & list) {
+    std::vector<std::string> texts;
+    for (const common_json & text : list) {
+        texts.push_back(text.get<std::string>());
+    }
+    return texts;
+}
+
 static void read_grammar(const common_json & grammar, const llama_vocab * vocab, common_params_sampling & params) {
     params.grammar = common_grammar(static_cast<common_grammar_type>(grammar.at("type").get<int>()),
                                     grammar.at("text").get<std::string>());
     params.grammar_lazy      = grammar.at("lazy").get<bool>();
     params.generation_prompt = grammar.at("generation_prompt").get<std::string>();
+    if (params.grammar_lazy) {
+        // What opens a call while the model thinks opens none.
+        const auto tokens_of = [&](const std::string & text) {
+            return common_tokenize(vocab, text, /* add_special */ false, /* parse_special */ true);
+        };
+        params.reasoning_budget_start = tokens_of(grammar.at("thinking_start").get<std::string>());
+        for (const std::string & tag : read_texts(grammar.at("thinking_ends"))) {
+            params.reasoning_budget_end.push_back(tokens_of(tag));
+        }
+    }
     for (const common_json & one : grammar.at("triggers")) {
         common_grammar_trigger trigger;
         trigger.type  = static_cast<common_grammar_trigger_type>(one.at("type").get<int>());
@@ -32,14 +50,6 @@ static void read_grammar(const common_json & grammar, const llama_vocab * vocab,
         }
         params.grammar_triggers.push_back(std::move(trigger));
     }
-}
-
-static std::vector<std::string> read_texts(const common_json & list) {
-    std::vector<std::string> texts;
-    for (const common_json & text : list) {
-        texts.push_back(text.get<std::string>());
-    }
-    return texts;
 }
 
 static void read_decoding(const common_json & decoding, const llama_vocab * vocab, common_params_sampling & params) {

@@ -100,16 +100,18 @@ bool engawa_can_draft(const struct llama_model * model, const struct llama_model
 
 // ---- memory ----
 
-// What a load would take, without reading the weights, as JSON: {"n_layer": …, "n_ctx_train": …, "devices": [{"name": "…",
-// "description": "…", "memory_free": …, "memory_total": …, "weights": …, "context": …, "compute": …}, …]}, in bytes; the host comes
-// last, without a name.
+// What a load would take, without reading the weights, as JSON: {"n_layer": …, "n_ctx_train": …, "repacked": …,
+// "devices": [{"name": "…", "description": "…", "memory_free": …, "memory_total": …, "weights": …, "context": …, "compute": …}, …]},
+// in bytes; the host comes last, without a name.
 char * engawa_memory_use(const char * path, const struct llama_model_params * model_params,
                          const struct llama_context_params * context_params, char ** error);
 // llama.cpp's own fit: changes what is at its default (layers, split, experts) until the load leaves `margin` bytes on each GPU.
+// `draft_path` may be null: a model that is loaded beside it, with a context like its own.
 // `tensor_split` and `overrides` have room for llama_max_devices() and llama_max_tensor_buft_overrides(), and live as long as the
 // parameters, which may point to them afterwards. False when nothing fits; the parameters are not to be used then.
 bool engawa_fit(const char * path, struct llama_model_params * model_params, struct llama_context_params * context_params,
-                float * tensor_split, struct llama_model_tensor_buft_override * overrides, size_t margin, char ** error);
+                const char * draft_path, const struct llama_model_params * draft_params, float * tensor_split,
+                struct llama_model_tensor_buft_override * overrides, size_t margin, char ** error);
 
 #ifdef __cplusplus
 }

@@ -16,8 +16,9 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 use crate::embedding::Embedder;
 use crate::inference::Inference;
 use crate::llama::{c_path, route_logs_to_stderr};
-use crate::load::{estimate, load_draft_weights, load_weights, prepare, prepare_embedding};
+use crate::load::{load_draft_weights, load_weights, prepare, prepare_embedding};
 use crate::outbox::Outbox;
+use crate::plan::LoadPlan;
 use crate::saved::{SavedSequences, model_key};
 
 /// Requests that may wait before the reader stops reading; the app sends few.
@@ -134,10 +135,12 @@ fn wait_for_model(requests: &Receiver<EngineRequest>, outbox: &mut Outbox) -> Op
         match requests.recv().ok()? {
             EngineRequest::LoadModel(request) => return Some(request),
             EngineRequest::ListDevices => outbox.send(&EngineEvent::Devices { devices: list_devices() }),
-            EngineRequest::EstimateLoad(request) => outbox.send(&match estimate(&request) {
-                Ok(estimate) => EngineEvent::LoadEstimated(estimate),
-                Err(error) => EngineEvent::EstimateFailed(error),
-            }),
+            EngineRequest::EstimateLoad(request) => {
+                outbox.send(&match LoadPlan::make(&request).and_then(LoadPlan::estimate) {
+                    Ok(estimate) => EngineEvent::LoadEstimated(estimate),
+                    Err(error) => EngineEvent::EstimateFailed(error),
+                });
+            }
             EngineRequest::Generate(request) => {
                 outbox.send(&EngineEvent::RequestFailed { id: request.id, error: GenerateError::NoModel });
             }
@@ -158,12 +161,16 @@ fn wait_for_model(requests: &Receiver<EngineRequest>, outbox: &mut Outbox) -> Op
 /// Loads the model and answers until the app closes the pipe. The model and what borrows it are locals of this one
 /// function, so that they go in the right order.
 fn serve(request: &LoadRequest, requests: &Receiver<EngineRequest>, outbox: &mut Outbox) {
-    let model = match load_weights(request, &SIGNALS, outbox) {
+    let plan = match LoadPlan::make(request) {
+        Ok(plan) => plan,
+        Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
+    };
+    let model = match load_weights(request, &plan, &SIGNALS, outbox) {
         Ok(model) => model,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };
     if request.purpose != Purpose::Replies {
-        let (context, info) = match prepare_embedding(&model, request, &SIGNALS) {
+        let (context, info) = match prepare_embedding(&model, request, &plan, &SIGNALS) {
             Ok(prepared) => prepared,
             Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
         };
@@ -172,11 +179,11 @@ fn serve(request: &LoadRequest, requests: &Receiver<EngineRequest>, outbox: &mut
         let (signals, waiting) = (&SIGNALS, VecDeque::new());
         return Embedder { model: &model, context, ranks, requests, outbox, signals, waiting }.run();
     }
-    let draft_weights = match load_draft_weights(request, &SIGNALS) {
+    let draft_weights = match load_draft_weights(request, &plan, &SIGNALS) {
         Ok(weights) => weights,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };
-    let loaded = match prepare(&model, draft_weights.as_ref(), &request.settings, &SIGNALS) {
+    let loaded = match prepare(&model, draft_weights.as_ref(), &request.settings, &plan, &SIGNALS) {
         Ok(loaded) => loaded,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };

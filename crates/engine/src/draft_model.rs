@@ -3,10 +3,9 @@
 //! It reads what the large one has read and guesses its next tokens. What comes of a guess is decided elsewhere
 //! ([`crate::speculation`]): a reply is the same with and without.
 
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use crate::llama::{Context, ContextSettings, DecodeOutcome, Model, Row, SEQUENCES, SequenceIndex, Token, can_draft};
+use crate::llama::{Context, DecodeOutcome, Model, Row, SEQUENCES, SequenceIndex, Token};
 use crate::speculation::{DraftCost, LONGEST};
 
 /// How sure the model must be of each token behind the first, 0..=1: a doubtful one costs more than it brings.
@@ -26,40 +25,30 @@ pub(crate) struct DraftModel<'model> {
 }
 
 impl<'model> DraftModel<'model> {
-    /// Makes a context for drafts; the reason when that can't be.
-    pub(crate) fn new(
-        model: &'model Model,
-        target: &Model,
-        settings: ContextSettings,
-        abort: &'static AtomicBool,
-    ) -> Result<Self, &'static str> {
-        if !can_draft(target, model) {
-            return Err("its vocabulary is not that of the model");
-        }
-        let mut context = Context::new(model, settings, abort).ok_or("there is not enough memory for its context")?;
-        if context.needs_snapshots() {
-            return Err("a recurrent model can't take a guess back");
-        }
+    /// Drafts with a model in a context of its own for another one with the same vocabulary.
+    pub(crate) fn new(model: &'model Model, target: &Model, mut context: Context<'model>) -> Self {
         context.warm_up(model.vocabulary().warm_up_token());
-        Ok(Self {
+        Self {
             model,
             context,
             sequences: vec![Vec::new(); usize::from(SEQUENCES)],
             vocabulary_length: target.vocabulary().len(),
             cost: DraftCost::default(),
             spent: Duration::ZERO,
-        })
+        }
     }
 
-    /// What the tokens of a sequence may go on with, at most `most` of them. Of a long text that is new to it, it reads
-    /// one batch and drafts nothing yet.
-    pub(crate) fn draft(&mut self, index: SequenceIndex, tokens: &[Token], most: usize) -> Vec<Token> {
+    /// What the tokens of a sequence may go on with, at most `most` of them. `None` while it has yet to read what is new to
+    /// it: of a long text one batch at a time.
+    pub(crate) fn draft(&mut self, index: SequenceIndex, tokens: &[Token], most: usize) -> Option<Vec<Token>> {
         if tokens.len() + most > self.context.size() as usize {
-            return Vec::new();
+            return None;
         }
         let began = Instant::now();
         let missing = tokens.len() - self.keep_common(index, tokens);
-        let Some(mut row) = self.read(index, tokens) else { return Vec::new() };
+        let mut row = self.read(index, tokens)?;
+        // What is read once is no part of what a draft costs.
+        let began = if missing > LONGEST + 1 { Instant::now() } else { began };
         let mut draft = Vec::with_capacity(most);
         loop {
             let (token, probability) = most_probable(self.context.logits(row));
@@ -76,10 +65,8 @@ impl<'model> DraftModel<'model> {
                 None => break,
             }
         }
-        if missing <= LONGEST + 1 {
-            self.spent += began.elapsed();
-        }
-        draft
+        self.spent += began.elapsed();
+        Some(draft)
     }
 
     /// What drafting took since the last call, without the reading of what was new.

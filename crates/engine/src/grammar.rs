@@ -36,14 +36,23 @@ pub(crate) enum GrammarError {
     LeftRecursive,
 }
 
+/// Whose grammar it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A stranger's.
+    Request,
+    /// Made by llama.cpp for the calls of tools: it repeats what may be empty, which llama.cpp reads well.
+    Calls,
+}
+
 /// Checks that llama.cpp can read a grammar safely.
-pub(crate) fn check_grammar(source: &str) -> Result<(), GrammarError> {
+pub(crate) fn check_grammar(source: &str, origin: Origin) -> Result<(), GrammarError> {
     if source.len() > LONGEST {
         return Err(GrammarError::TooLong);
     }
     let mut reader = Reader { rest: source.as_bytes(), rules: Vec::new(), names: HashMap::new(), symbols: 0 };
     reader.read()?;
-    check_beginnings(&reader.rules)
+    check_beginnings(&reader.rules, origin)
 }
 
 /// A rule or a group: its alternatives, of which each is symbols in a row.
@@ -253,7 +262,7 @@ struct Beginning {
 }
 
 /// Follows each rule to what it may begin with.
-fn check_beginnings(rules: &[Rule]) -> Result<(), GrammarError> {
+fn check_beginnings(rules: &[Rule], origin: Origin) -> Result<(), GrammarError> {
     let mut known: Vec<Option<Beginning>> = vec![None; rules.len()];
     let mut is_open = vec![false; rules.len()];
     for start in 0..rules.len() {
@@ -269,7 +278,7 @@ fn check_beginnings(rules: &[Rule]) -> Result<(), GrammarError> {
             if way.len() > LONGEST_CHAIN {
                 return Err(GrammarError::TooManyBeginnings);
             }
-            match beginning(&rules[rule], &known)? {
+            match beginning(&rules[rule], &known, origin)? {
                 Ok(found) => known[rule] = Some(found),
                 Err(missing) if is_open[missing] => return Err(GrammarError::LeftRecursive),
                 Err(missing) => way.push(missing),
@@ -280,7 +289,11 @@ fn check_beginnings(rules: &[Rule]) -> Result<(), GrammarError> {
 }
 
 /// How a rule begins, or a rule of which that must be known first.
-fn beginning(rule: &Rule, known: &[Option<Beginning>]) -> Result<Result<Beginning, usize>, GrammarError> {
+fn beginning(
+    rule: &Rule,
+    known: &[Option<Beginning>],
+    origin: Origin,
+) -> Result<Result<Beginning, usize>, GrammarError> {
     let mut found = Beginning { may_be_empty: false, chain: 1, ways: 1 };
     for symbols in rule {
         let mut all_empty = true;
@@ -288,7 +301,7 @@ fn beginning(rule: &Rule, known: &[Option<Beginning>]) -> Result<Result<Beginnin
             let mut may_be_empty = symbol.optional;
             if let Some(other) = symbol.rule {
                 let Some(other) = known[other] else { return Ok(Err(other)) };
-                if symbol.endless && other.may_be_empty {
+                if symbol.endless && other.may_be_empty && origin == Origin::Request {
                     return Err(GrammarError::LeftRecursive);
                 }
                 may_be_empty |= other.may_be_empty;
@@ -315,7 +328,7 @@ mod tests {
     use super::*;
 
     fn check(source: &str, expected: Result<(), GrammarError>) {
-        assert_eq!(check_grammar(source), expected, "{}", &source[..source.len().min(80)]);
+        assert_eq!(check_grammar(source, Origin::Request), expected, "{}", &source[..source.len().min(80)]);
     }
 
     #[test]

@@ -488,7 +488,13 @@ impl<'model, 'io> Inference<'model, 'io> {
         };
         match task.model_draft_length(n_ctx, room, &model.cost) {
             0 => Vec::new(),
-            length => model.draft(self.sequences[place].index, &task.tokens, length),
+            length => {
+                let draft = model.draft(self.sequences[place].index, &task.tokens, length);
+                if draft.as_ref().is_some_and(Vec::is_empty) {
+                    task.note_empty_draft();
+                }
+                draft.unwrap_or_default()
+            }
         }
     }
 
@@ -529,7 +535,10 @@ impl<'model, 'io> Inference<'model, 'io> {
             if spent.is_zero() {
                 self.draft_cost.note(parts.len(), drafted, took);
             }
-            if let Some(model) = self.draft_model.as_mut().filter(|_| drafted == 0 || !spent.is_zero()) {
+            // Of each kind of draft, the batches with it are compared with those that have none.
+            let is_plain = drafted == 0 && spent.is_zero();
+            let is_of_model = drafted > 0 && !spent.is_zero();
+            if let Some(model) = self.draft_model.as_mut().filter(|_| is_plain || is_of_model) {
                 model.cost.note(parts.len(), drafted, took + spent);
             }
             return;

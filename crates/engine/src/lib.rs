@@ -14,6 +14,7 @@ mod llama;
 mod load;
 mod logprobs;
 mod outbox;
+mod plan;
 mod prompt;
 mod saved;
 mod sequence;

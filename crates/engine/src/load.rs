@@ -6,28 +6,23 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::{
-    Adapter, ContinueFinal, EngineEvent, GpuSplit, LoadError, LoadEstimate, LoadRequest, LoadSettings, ModelInfo,
-    Pooling, PromptMessage, Purpose, Role, TemplateInfo, TemplateSource,
+    Adapter, ContinueFinal, EngineEvent, LoadError, LoadRequest, LoadSettings, ModelInfo, Pooling, PromptMessage,
+    Purpose, Role, TemplateInfo, TemplateSource,
 };
 
 use crate::child::Signals;
 use crate::draft_model::DraftModel;
 use crate::llama::{
-    Context, ContextSettings, LlamaError, LoadOutcome, LoraAdapter, MemoryUse, Model, ModelSettings, Templates,
-    capture_errors, measure_memory, take_errors,
+    Context, ContextSettings, LlamaError, LoadOutcome, LoraAdapter, Model, Templates, can_draft, capture_errors,
+    take_errors,
 };
 use crate::outbox::Outbox;
+use crate::plan::LoadPlan;
 use crate::prompt::{MarkerGuard, build_prompt};
 use crate::threads::ThreadTrial;
 
 /// The shortest time between two progress events.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(30);
-
-/// Memory left to the rest of the machine when a load is judged, in bytes.
-const MEMORY_MARGIN: u64 = 256 << 20;
-
-/// Memory left free on each GPU: the desktop and other programs draw with it, too. In bytes.
-const GPU_MARGIN: usize = 512 << 20;
 
 /// The template of a model that brings none.
 const CHATML: TemplateInfo = TemplateInfo {
@@ -57,13 +52,16 @@ pub(crate) struct Loaded<'model> {
 ///
 /// # Errors
 /// Every [`LoadError`].
-pub(crate) fn load_weights(request: &LoadRequest, signals: &Signals, outbox: &mut Outbox) -> Result<Model, LoadError> {
-    check_file(&request.path)?;
-    let settings = model_settings(request);
-    check_memory(request, &settings)?;
+pub(crate) fn load_weights(
+    request: &LoadRequest,
+    plan: &LoadPlan,
+    signals: &Signals,
+    outbox: &mut Outbox,
+) -> Result<Model, LoadError> {
+    plan.check_memory(request)?;
     capture_errors();
     let mut last_sent: Option<Instant> = None;
-    let outcome = Model::load(&request.path, &settings, |fraction| {
+    let outcome = Model::load(&request.path, &plan.model, |fraction| {
         if last_sent.is_none_or(|sent| sent.elapsed() >= PROGRESS_INTERVAL) {
             last_sent = Some(Instant::now());
             outbox.send(&EngineEvent::LoadProgress { fraction });
@@ -84,48 +82,65 @@ pub(crate) fn load_weights(request: &LoadRequest, signals: &Signals, outbox: &mu
 /// Loads the weights of the draft model, if there is to be one.
 ///
 /// # Errors
-/// [`LoadError::DraftModel`] and [`LoadError::Cancelled`].
-pub(crate) fn load_draft_weights(request: &LoadRequest, signals: &Signals) -> Result<Option<Model>, LoadError> {
-    let Some(path) = &request.settings.draft_model else { return Ok(None) };
-    check_file(path).map_err(|error| draft_error(path, error.to_string()))?;
+/// [`LoadError::DraftModel`], [`LoadError::NotEnoughMemory`] and [`LoadError::Cancelled`].
+pub(crate) fn load_draft_weights(
+    request: &LoadRequest,
+    plan: &LoadPlan,
+    signals: &Signals,
+) -> Result<Option<Model>, LoadError> {
+    let (Some(path), Some(settings)) = (&request.settings.draft_model, &plan.draft) else { return Ok(None) };
     capture_errors();
-    let outcome = Model::load(path, &draft_settings(&request.settings), |_| !signals.load_cancelled());
+    let outcome = Model::load(path, settings, |_| !signals.load_cancelled());
     let lines = take_errors();
     match outcome {
         LoadOutcome::Loaded(model) if model.can_generate() => Ok(Some(model)),
         LoadOutcome::Loaded(_) => Err(draft_error(path, "it can't write text".into())),
         LoadOutcome::Cancelled => Err(LoadError::Cancelled),
-        LoadOutcome::Refused => Err(draft_error(path, refusal(&lines).to_string())),
+        LoadOutcome::Refused => Err(draft_refusal(path, &lines)),
     }
 }
 
 fn prepare_draft<'model>(
     draft: &'model Model,
     model: &Model,
+    context: &Context<'_>,
     settings: &LoadSettings,
-    info: &ModelInfo,
+    n_threads: u32,
     signals: &'static Signals,
 ) -> Result<DraftModel<'model>, LoadError> {
+    let path = settings.draft_model.as_deref().unwrap_or(Path::new(""));
+    if context.needs_snapshots() {
+        return Err(draft_error(path, "the model is recurrent, and could not take a wrong guess back".into()));
+    }
+    if !can_draft(model, draft) {
+        return Err(draft_error(path, "its vocabulary is not that of the model".into()));
+    }
     // Beyond what it was trained with it guesses badly.
-    let n_ctx = info.n_ctx.min(draft.trained_context().max(1));
-    let context = ContextSettings::new(settings, n_ctx, info.n_threads);
-    DraftModel::new(draft, model, context, signals.abort_flag())
-        .map_err(|reason| draft_error(settings.draft_model.as_deref().unwrap_or(Path::new("")), reason.into()))
+    let n_ctx = context.size().min(draft.trained_context().max(1));
+    capture_errors();
+    let own = Context::new(draft, ContextSettings::new(settings, n_ctx, n_threads), signals.abort_flag());
+    let lines = take_errors();
+    let own = own.ok_or_else(|| draft_refusal(path, &lines))?;
+    if own.needs_snapshots() {
+        return Err(draft_error(path, "it is recurrent, and could not take a guess back".into()));
+    }
+    Ok(DraftModel::new(draft, model, own))
 }
 
-/// A draft model goes where its model goes, whole.
-fn draft_settings(settings: &LoadSettings) -> ModelSettings {
-    ModelSettings::new(&LoadSettings {
-        n_gpu_layers: if settings.n_gpu_layers == 0 { 0 } else { -1 },
-        ..settings.clone()
-    })
+/// As [`refusal`], of a draft model.
+pub(crate) fn draft_refusal(path: &Path, lines: &[String]) -> LoadError {
+    match refusal(lines) {
+        error @ LoadError::NotEnoughMemory { .. } => error,
+        error => draft_error(path, error.to_string()),
+    }
 }
 
-fn draft_error(path: &Path, reason: String) -> LoadError {
+/// What a draft model has wrong with it.
+pub(crate) fn draft_error(path: &Path, reason: String) -> LoadError {
     LoadError::DraftModel { file: file_name(path), reason }
 }
 
-fn file_name(path: &Path) -> String {
+pub(crate) fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
@@ -151,6 +166,7 @@ fn unfit(model: &Model, purpose: Purpose) -> Option<&'static str> {
 pub(crate) fn prepare_embedding<'model>(
     model: &'model Model,
     request: &LoadRequest,
+    plan: &LoadPlan,
     signals: &'static Signals,
 ) -> Result<(Context<'model>, ModelInfo), LoadError> {
     capture_errors();
@@ -173,7 +189,7 @@ pub(crate) fn prepare_embedding<'model>(
     let mut context = context.ok_or_else(|| refusal(&lines))?;
     add_adapters(model, &mut context, &request.settings.adapters)?;
     context.warm_up(model.vocabulary().warm_up_token());
-    let info = describe(model, &context, settings.n_threads, CHATML);
+    let info = describe(model, &context, plan, settings.n_threads, CHATML);
     Ok((context, info))
 }
 
@@ -185,6 +201,7 @@ pub(crate) fn prepare<'model>(
     model: &'model Model,
     draft: Option<&'model Model>,
     settings: &LoadSettings,
+    plan: &LoadPlan,
     signals: &'static Signals,
 ) -> Result<Loaded<'model>, LoadError> {
     capture_errors();
@@ -201,8 +218,10 @@ pub(crate) fn prepare<'model>(
         return Err(LoadError::Cancelled);
     }
     let threads = ThreadTrial::new(context_settings.n_threads, settings.n_threads > 0);
-    let info = describe(model, &context, context_settings.n_threads, template);
-    let draft_model = draft.map(|draft| prepare_draft(draft, model, settings, &info, signals)).transpose()?;
+    let n_threads = context_settings.n_threads;
+    let draft_model =
+        draft.map(|draft| prepare_draft(draft, model, &context, settings, n_threads, signals)).transpose()?;
+    let info = describe(model, &context, plan, n_threads, template);
     Ok(Loaded { context, templates, guard, threads, draft_model, info })
 }
 
@@ -231,7 +250,7 @@ fn add_adapters<'model>(
 }
 
 /// Tells what is wrong with a path before llama.cpp, which says the same of all, sees it.
-fn check_file(path: &Path) -> Result<(), LoadError> {
+pub(crate) fn check_file(path: &Path) -> Result<(), LoadError> {
     let from_io = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => LoadError::NotFound,
         std::io::ErrorKind::PermissionDenied => LoadError::NoPermission,
@@ -250,83 +269,6 @@ fn check_file(path: &Path) -> Result<(), LoadError> {
     }
 }
 
-/// Tells what a load would take.
-///
-/// # Errors
-/// [`LoadError::NotFound`], [`LoadError::NoPermission`], [`LoadError::NotGguf`], [`LoadError::UnknownArchitecture`] and
-/// [`LoadError::Refused`].
-pub(crate) fn estimate(request: &LoadRequest) -> Result<LoadEstimate, LoadError> {
-    check_file(&request.path)?;
-    capture_errors();
-    let settings = model_settings(request);
-    let used = memory_use(request, &settings);
-    let lines = take_errors();
-    let MemoryUse { n_layer, mut devices, .. } = used.map_err(|_| refusal(&lines))?;
-    if let Some(host) = devices.last_mut() {
-        host.memory_free = available_memory();
-    }
-    let n_layer = n_layer + 1;
-    let n_gpu_layer = if devices.len() > 1 { layers_on_gpu(settings.gpu_layers(), n_layer) } else { 0 };
-    Ok(LoadEstimate { n_layer, n_gpu_layer, devices })
-}
-
-/// The settings of the weights; where it is left to us, as many layers on the GPUs as fit now.
-fn model_settings(request: &LoadRequest) -> ModelSettings {
-    let mut settings = ModelSettings::new(&request.settings);
-    // What a person has spread by hand is theirs.
-    let is_ours = request.settings.n_gpu_layers < 0 && request.settings.gpu_split == GpuSplit::default();
-    if is_ours && !crate::child::gpu_names().is_empty() {
-        settings.fit(&request.path, context_settings(&request.settings, 0), GPU_MARGIN);
-    }
-    settings
-}
-
-/// Refuses what would not fit before anything is allocated: Linux grants more than there is, and kills for it later.
-fn check_memory(request: &LoadRequest, settings: &ModelSettings) -> Result<(), LoadError> {
-    // A file that can't even be measured is refused by the load itself, with llama.cpp's words.
-    let Ok(used) = memory_use(request, settings) else { return Ok(()) };
-    let Some(host) = used.devices.last() else { return Ok(()) };
-    let is_mapped = request.settings.use_mmap && !request.settings.use_mlock;
-    let weights = if is_mapped { 0 } else { host.weights };
-    let needed = weights.saturating_add(host.context).saturating_add(host.compute);
-    let available = available_memory();
-    if needed.saturating_add(MEMORY_MARGIN) > available {
-        return Err(LoadError::NotEnoughMemory { needed: Some(needed), available });
-    }
-    Ok(())
-}
-
-/// What the load would take. Measuring a context takes time and memory with its size, and what it needs grows in a
-/// straight line: large ones are reckoned from two small ones.
-fn memory_use(request: &LoadRequest, model: &ModelSettings) -> Result<MemoryUse, LlamaError> {
-    const MEASURED: u32 = 16_384;
-    let measure = |n_ctx: u32| {
-        let settings = LoadSettings { n_ctx, ..request.settings.clone() };
-        let context = context_settings(&settings, 0);
-        let mut used = measure_memory(&request.path, model, context)?;
-        if let Some(draft) = &settings.draft_model {
-            let beside = measure_memory(draft, &draft_settings(&settings), context)?;
-            used.add(&beside);
-        }
-        Ok(used)
-    };
-    let n_ctx = match request.settings.n_ctx {
-        0 => measure(1)?.n_ctx_train,
-        n_ctx => n_ctx,
-    };
-    if n_ctx <= MEASURED {
-        return measure(n_ctx);
-    }
-    let (half, mut whole) = (measure(MEASURED / 2)?, measure(MEASURED)?);
-    let steps = u64::from(n_ctx - MEASURED).div_ceil(u64::from(MEASURED / 2));
-    let grown = |half: u64, whole: u64| whole.saturating_add(whole.saturating_sub(half).saturating_mul(steps));
-    for (half, whole) in half.devices.iter().zip(&mut whole.devices) {
-        whole.context = grown(half.context, whole.context);
-        whole.compute = grown(half.compute, whole.compute);
-    }
-    Ok(whole)
-}
-
 /// Bytes that can be allocated now, by the machine and by the group of processes this one is in.
 pub(crate) fn available_memory() -> u64 {
     let Ok(mut system) = sysinfo::System::new() else { return u64::MAX };
@@ -340,7 +282,7 @@ pub(crate) fn fits_memory(bytes: usize) -> bool {
     bytes as u64 <= available_memory() / 2
 }
 
-fn context_settings(settings: &LoadSettings, trained: u32) -> ContextSettings {
+pub(crate) fn context_settings(settings: &LoadSettings, trained: u32) -> ContextSettings {
     let n_ctx = if settings.n_ctx == 0 { trained } else { settings.n_ctx };
     ContextSettings::new(settings, n_ctx, thread_count(settings.n_threads))
 }
@@ -388,10 +330,16 @@ fn message(role: Role) -> PromptMessage {
     PromptMessage::new(role, "hello")
 }
 
-fn describe(model: &Model, context: &Context<'_>, n_threads: u32, template: TemplateInfo) -> ModelInfo {
+fn describe(
+    model: &Model,
+    context: &Context<'_>,
+    plan: &LoadPlan,
+    n_threads: u32,
+    template: TemplateInfo,
+) -> ModelInfo {
     // The output layer counts as one that can be put on a GPU.
     let n_layer = model.layer_count() + 1;
-    let devices = crate::child::gpu_names();
+    let devices = plan.gpus();
     let n_gpu_layer = if devices.is_empty() { 0 } else { layers_on_gpu(model.gpu_layers(), n_layer) };
     ModelInfo {
         description: model.description(),
@@ -404,18 +352,19 @@ fn describe(model: &Model, context: &Context<'_>, n_threads: u32, template: Temp
         n_layer,
         n_gpu_layer,
         devices: if n_gpu_layer == 0 { Vec::new() } else { devices },
+        memory: plan.memory(),
         n_threads,
         template,
     }
 }
 
 /// llama.cpp's number of layers on GPUs, of `n_layer`, where it is negative for all.
-fn layers_on_gpu(asked: i32, n_layer: u32) -> u32 {
+pub(crate) fn layers_on_gpu(asked: i32, n_layer: u32) -> u32 {
     u32::try_from(asked).unwrap_or(n_layer).min(n_layer)
 }
 
 /// What llama.cpp's last error lines say in our terms. They explain a refusal that is already known.
-fn refusal(lines: &[String]) -> LoadError {
+pub(crate) fn refusal(lines: &[String]) -> LoadError {
     let text = lines.join("\n");
     if let Some((_, rest)) = text.split_once("unknown model architecture: '") {
         let architecture = rest.split('\'').next().unwrap_or_default().chars().take(64).collect();

@@ -8,7 +8,7 @@ use aho_corasick::AhoCorasick;
 use engawa_engine_protocol::{Constraint, ContinueFinal, GenerateError, PromptMessage, Role, ToolDefinition};
 use serde_json::{Value, json};
 
-use crate::grammar::{GrammarError, check_grammar};
+use crate::grammar::{Origin, check_grammar};
 use crate::llama::{AppliedTemplate, LlamaError, Templates, TextKind, Token, Vocabulary, schema_to_grammar};
 
 /// Characters that Unicode reserves for use inside a program, so that text hardly ever has one.
@@ -19,6 +19,10 @@ const REASON_LENGTH: usize = 500;
 
 /// Bytes of a JSON schema.
 const LONGEST_SCHEMA: usize = 256 << 10;
+/// What llama.cpp's way to a grammar takes in no time, of a schema: properties of an object, bytes of a name, and references.
+const MOST_PROPERTIES: usize = 200;
+const LONGEST_NAME: usize = 500;
+const MOST_REFERENCES: usize = 500;
 
 /// Finds texts that would be read as control tokens.
 pub(crate) struct MarkerGuard {
@@ -110,6 +114,7 @@ pub(crate) fn build_prompt(
     continue_final: ContinueFinal,
 ) -> Result<Prompt, GenerateError> {
     check_constraint(constraint, tools)?;
+    check_tools(tools).map_err(|reason| GenerateError::TemplateRefused { reason })?;
     // JSON keeps these characters as they are.
     let all_text = json!([messages, tools]).to_string();
     let break_character = BREAKS.into_iter().find(|&candidate| !all_text.contains(candidate)).ok_or_else(|| {
@@ -131,10 +136,9 @@ pub(crate) fn build_prompt(
         (applied.grammar, applied.description) = (unbroken.grammar, unbroken.description);
     }
     if let Some(grammar) = applied.grammar.as_ref().and_then(|grammar| grammar["text"].as_str()) {
-        match check_grammar(grammar) {
+        let origin = if constraint.is_none() { Origin::Calls } else { Origin::Request };
+        match check_grammar(grammar, origin) {
             Ok(()) => {}
-            // llama.cpp's own grammar of calls repeats what may be empty, which it reads well.
-            Err(GrammarError::LeftRecursive) if constraint.is_none() => {}
             // A call can be read without.
             Err(_) if constraint.is_none() => applied.grammar = None,
             Err(error) => return Err(constraint_error(error)),
@@ -226,17 +230,56 @@ fn check_constraint(constraint: Option<&Constraint>, tools: &[ToolDefinition]) -
         Some(Constraint::Grammar(_)) if !tools.is_empty() => {
             Err(constraint_error("a grammar can't be used with tools"))
         }
-        Some(Constraint::Grammar(grammar)) => check_grammar(grammar).map_err(constraint_error),
+        Some(Constraint::Grammar(grammar)) => check_grammar(grammar, Origin::Request).map_err(constraint_error),
         Some(Constraint::JsonSchema(schema)) => {
             if schema.len() > LONGEST_SCHEMA {
                 return Err(constraint_error(format!("the schema is longer than {} KiB", LONGEST_SCHEMA >> 10)));
             }
             // Refuses what is nested too deep, too: llama.cpp calls itself for each level.
-            serde_json::from_str::<Value>(schema).map_err(constraint_error)?;
+            let parsed: Value = serde_json::from_str(schema).map_err(constraint_error)?;
+            check_schema(&parsed).map_err(constraint_error)?;
             let grammar = schema_to_grammar(schema).map_err(|error| constraint_error(error.0))?;
-            check_grammar(&grammar).map_err(constraint_error)
+            check_grammar(&grammar, Origin::Request).map_err(constraint_error)
         }
     }
+}
+
+/// Checks tools before a template sees them: it makes a grammar of their parameters.
+fn check_tools(tools: &[ToolDefinition]) -> Result<(), String> {
+    let bytes: usize = tools.iter().map(|tool| json!(tool).to_string().len()).sum();
+    if bytes > LONGEST_SCHEMA {
+        return Err(format!("the tools are longer than {} KiB", LONGEST_SCHEMA >> 10));
+    }
+    tools.iter().try_for_each(|tool| {
+        let name = &tool.name;
+        check_schema(&tool.parameters).map_err(|reason| format!("of the tool {name:?}, {reason}"))
+    })
+}
+
+/// Refuses what llama.cpp would take for ever to make a grammar of, or call itself too often for. Values that were read from
+/// JSON are not nested deeper than its reader allows.
+fn check_schema(schema: &Value) -> Result<(), String> {
+    let (mut waiting, mut references) = (vec![schema], 0);
+    while let Some(value) = waiting.pop() {
+        match value {
+            Value::Array(items) => waiting.extend(items),
+            Value::Object(fields) => {
+                references += usize::from(fields.contains_key("$ref"));
+                if fields.len() > MOST_PROPERTIES {
+                    return Err(format!("an object of the schema has more than {MOST_PROPERTIES} properties"));
+                }
+                if fields.keys().any(|name| name.len() > LONGEST_NAME) {
+                    return Err(format!("a name in the schema is longer than {LONGEST_NAME} bytes"));
+                }
+                waiting.extend(fields.values());
+            }
+            _ => {}
+        }
+        if references > MOST_REFERENCES {
+            return Err(format!("the schema has more than {MOST_REFERENCES} references"));
+        }
+    }
+    Ok(())
 }
 
 pub(crate) fn constraint_error(reason: impl std::fmt::Display) -> GenerateError {

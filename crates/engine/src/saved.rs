@@ -92,7 +92,9 @@ impl SavedSequences {
                 }
             }
         }
-        Ok(Self { folder, model, files })
+        let mut saved = Self { folder, model, files };
+        saved.make_room(0);
+        Ok(saved)
     }
 
     /// The saved sequence that has most of a prompt.

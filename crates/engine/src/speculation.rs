@@ -83,7 +83,8 @@ impl Drafts {
 
     /// How many tokens a model should draft; 0 when there is nothing to win.
     pub(crate) fn model_length(&mut self, cost: &DraftCost) -> usize {
-        self.length(MODEL, cost)
+        // What a batch without drafts takes must be known first: a model always has something to draft.
+        if cost.plain.is_some() { self.length(MODEL, cost) } else { 0 }
     }
 
     /// The best length of a draft from a source, which becomes that of the last draft. Where none wins, one is tried now

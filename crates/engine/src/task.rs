@@ -115,7 +115,9 @@ impl<'model> Task<'model> {
         match written {
             Written::Token(token) => self.tokens.push(token),
             Written::End => return self.end_turn(outbox),
-            Written::StopText => return Step::Ends(FinishReason::StopText),
+            Written::StopText => {
+                return self.tell_calls(outbox).map_or_else(Step::from, |_| Step::Ends(FinishReason::StopText));
+            }
         }
         if self.generation.as_ref().is_some_and(Generation::is_at_limit) {
             return self.end(FinishReason::MaxTokens, outbox);
@@ -150,6 +152,11 @@ impl<'model> Task<'model> {
         // The last token is chosen behind the draft.
         let to_limit = generation.tokens_to_limit().saturating_sub(1);
         room.min(in_context).min(to_limit)
+    }
+
+    /// Takes into account that a model had nothing to draft where it should have.
+    pub(crate) fn note_empty_draft(&mut self) {
+        self.drafts.note(1, 0);
     }
 
     /// Takes into account that the first `accepted` of `drafted` tokens were right.

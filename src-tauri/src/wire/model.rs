@@ -38,6 +38,7 @@ struct Memory {
 pub(crate) struct LoadEstimate {
     layers: u32,
     gpu_layers: u32,
+    gpus: u32,
     devices: Vec<DeviceMemory>,
 }
 
@@ -168,7 +169,12 @@ impl From<engawa_chat::LoadEstimate> for LoadEstimate {
             context: device.context,
             compute: device.compute,
         });
-        Self { layers: estimate.n_layer, gpu_layers: estimate.n_gpu_layer, devices: devices.collect() }
+        Self {
+            layers: estimate.n_layer,
+            gpu_layers: estimate.n_gpu_layer,
+            gpus: estimate.n_gpu,
+            devices: devices.collect(),
+        }
     }
 }
 

@@ -105,7 +105,7 @@ export class FakeModel {
       compute: part > 0 ? 320_000_000 : 40_000_000,
     });
     const gpus = gpuLayers > 0 ? [device("RTX 3060", 7_400_000_000, share)] : [];
-    return { layers, gpuLayers, devices: [...gpus, device("", 11_700_000_000, 1 - share)] };
+    return { layers, gpuLayers, gpus: 1, devices: [...gpus, device("", 11_700_000_000, 1 - share)] };
   }
 
   /** @param {LoadSettings} settings @param {number} [step] milliseconds a step of 40 */

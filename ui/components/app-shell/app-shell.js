@@ -79,7 +79,8 @@ export class AppShell extends HTMLElement {
     this.#updateMiddle(state);
     this.composer.update(state);
     this.#inspector.update(state);
-    this.#loadDialog.update(state.loadCard, state.loadAnswer);
+    const { model } = state;
+    this.#loadDialog.update(state.loadCard, state.loadAnswer, model.state === "ready" ? model.model.name : null);
     this.#settings.update(state);
     this.#export.update(state);
     this.#link.update(state.link);

@@ -36,19 +36,19 @@ export class AdapterList extends HTMLElement {
   /** @param {Adapter[]} adapters @param {(adapters: Adapter[]) => void} change */
   show(adapters, change) {
     this.#change = change;
-    this.#adapters = adapters;
-    this.#build();
+    this.#build(adapters);
   }
 
   /** @param {Adapter[]} adapters */
   #set(adapters) {
-    this.#adapters = adapters;
-    this.#build();
+    this.#build(adapters);
     this.#change(adapters);
   }
 
-  #build() {
-    this.#rows.replaceChildren(...this.#adapters.map((adapter, index) => this.#row(adapter, index)));
+  /** @param {Adapter[]} adapters */
+  #build(adapters) {
+    this.#adapters = adapters;
+    this.#rows.replaceChildren(...adapters.map((adapter, index) => this.#row(adapter, index)));
   }
 
   /** @param {Adapter} adapter @param {number} index */
@@ -61,9 +61,13 @@ export class AdapterList extends HTMLElement {
     scale.setAttribute("aria-label", translate("load.adapter.scale", { name }));
     scale.title = translate("load.adapter.scaleAbout");
     scale.addEventListener("change", () => {
-      const typed = Number.isNaN(scale.valueAsNumber) ? adapter.scale : scale.valueAsNumber;
+      const before = this.#adapters[index].scale;
+      const typed = Number.isNaN(scale.valueAsNumber) ? before : scale.valueAsNumber;
       const clamped = Math.min(LARGEST, Math.max(-LARGEST, typed));
-      this.#set(this.#adapters.with(index, { ...adapter, scale: clamped }));
+      scale.value = String(clamped);
+      // The rows stay: whoever typed goes on from here.
+      this.#adapters = this.#adapters.with(index, { ...adapter, scale: clamped });
+      this.#change(this.#adapters);
     });
     const remove = create("button", {
       type: "button",

@@ -49,6 +49,8 @@ export class LoadDialog extends AppDialog {
   #asked = null;
   /** @type {LoadAnswer | null} */
   #answer = null;
+  /** @type {string | null} */
+  #loaded = null;
   #timer = 0;
 
   constructor() {
@@ -90,8 +92,9 @@ export class LoadDialog extends AppDialog {
     });
   }
 
-  /** @param {ModelCard | null} card @param {LoadAnswer | null} answer */
-  update(card, answer) {
+  /** @param {ModelCard | null} card @param {LoadAnswer | null} answer @param {string | null} loaded the name of the loaded model */
+  update(card, answer, loaded) {
+    this.#loaded = loaded;
     if (card !== this.#card) {
       this.#card = card;
       clearTimeout(this.#timer);
@@ -99,7 +102,7 @@ export class LoadDialog extends AppDialog {
     }
     if (answer !== this.#answer && answer?.settings === this.#asked) {
       this.#answer = answer;
-      this.#options.setGpus((answer?.estimate?.devices.length ?? 1) - 1);
+      if (answer?.estimate) this.#options.setGpus(answer.estimate.gpus);
       this.#showMemory();
     }
     this.setOpen(card !== null);
@@ -153,7 +156,7 @@ export class LoadDialog extends AppDialog {
   }
 
   #showMemory() {
-    if (this.#card && this.#settings) this.#memory.update(this.#card, this.#settings, this.#answer);
+    if (this.#card && this.#settings) this.#memory.update(this.#card, this.#settings, this.#answer, this.#loaded);
   }
 
   #load() {

@@ -1,5 +1,6 @@
 // @ts-check
 /** @import { LoadSettings, ModelCard } from "../../backend/types.d.ts" */
+import { watchComposition } from "../../dom/composition.js";
 import { create, setShown, setText } from "../../dom/create.js";
 import { emit } from "../../dom/emit.js";
 import { translate } from "../../locales/translate.js";
@@ -117,12 +118,17 @@ function selectOption(name, value, choices, text, change) {
 
 /** @param {number[]} shares @param {Change} change */
 function sharesOption(shares, change) {
-  const input = create("input", { type: "text", class: "field numbers", placeholder: "load.sharesFree" });
+  const input = watchComposition(
+    create("input", { type: "text", class: "field numbers", placeholder: "load.sharesFree" }),
+  );
   input.value = shares.join(", ");
   input.addEventListener("change", () => {
-    const typed = input.value.split(/[,;\s]+/u).map(Number);
-    const gpuShares = typed.filter((share) => Number.isFinite(share) && share >= 0);
-    change({ gpuShares: gpuShares.some((share) => share > 0) ? gpuShares : [] });
+    const pieces = input.value.normalize("NFKC").split(/[,;、\s]+/u);
+    const typed = pieces.filter((piece) => piece !== "").map(Number);
+    const isUsable = typed.every((share) => Number.isFinite(share) && share >= 0) && typed.some((share) => share > 0);
+    const gpuShares = isUsable ? typed : [];
+    input.value = gpuShares.join(", ");
+    change({ gpuShares });
   });
   return labelled("gpuShares", input);
 }

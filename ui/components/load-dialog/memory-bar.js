@@ -19,8 +19,13 @@ export class MemoryBar extends HTMLElement {
     this.id = "memory";
   }
 
-  /** @param {ModelCard} card @param {LoadSettings} settings @param {LoadAnswer | null} answer the engine's, which is exact */
-  update(card, settings, answer) {
+  /**
+   * @param {ModelCard} card
+   * @param {LoadSettings} settings
+   * @param {LoadAnswer | null} answer the engine's, which is exact
+   * @param {string | null} loaded the name of the model that makes room first
+   */
+  update(card, settings, answer, loaded) {
     if (answer?.error) return this.#showError(answer.error);
     const { devices, layers, gpuLayers } = answer?.estimate ?? {
       devices: [estimateMemory(card, settings)],
@@ -31,11 +36,12 @@ export class MemoryBar extends HTMLElement {
     this.replaceChildren(
       ...devices.map((device) => {
         const total = device.weights + device.context + device.compute;
-        if (total > device.available) return row(device, total, translate("load.tooLarge"));
-        if (device.name === "") return row(device, total, translate(gpus > 0 ? "load.mainMemory" : "load.fits"));
-        const share = gpus > 1 ? "" : ` · ${translate("load.gpuLayers", { count: gpuLayers, layers })}`;
-        return row(device, total, device.name + share);
+        const names = device.name === "" ? [translate(gpus > 0 ? "load.mainMemory" : "load.fits")] : [device.name];
+        if (device.name !== "" && gpus === 1) names.push(translate("load.gpuLayers", { count: gpuLayers, layers }));
+        if (total > device.available) names.push(translate("load.tooLarge"));
+        return row(device, total, names.join(" · "));
       }),
+      ...(loaded && gpus > 0 ? [create("p", { class: "small" }, translate("load.frees", { name: loaded }))] : []),
     );
   }
 
@@ -69,7 +75,7 @@ function row(device, total, label) {
     "div",
     { class: total > device.available ? "memory-row too-large" : "memory-row" },
     create("div", { class: "memory-head small" }, create("span", {}, label), create("span", { class: "numbers" }, sum)),
-    create("div", { class: "memory-bar numbers", role: "img", "aria-label": `${sum}: ${about}`, title: about }, ...bars),
+    create("div", { class: "memory-bar numbers", role: "img", "aria-label": `${label}: ${sum}: ${about}`, title: about }, ...bars),
   );
 }
 

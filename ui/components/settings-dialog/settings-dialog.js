@@ -52,6 +52,7 @@ export class SettingsDialog extends AppDialog {
       step: 0.5,
     }),
   );
+  #cacheShown = "";
   #version = create("p", { class: "small" });
 
   constructor() {
@@ -68,8 +69,9 @@ export class SettingsDialog extends AppDialog {
       }),
     );
     this.#cache.addEventListener("change", () => {
-      const typed = Number.isNaN(this.#cache.valueAsNumber) ? 0 : this.#cache.valueAsNumber;
-      emit(this, "settings-change", { cacheGigabytes: Math.min(LARGEST_CACHE, Math.max(0, typed)) });
+      const typed = this.#cache.valueAsNumber;
+      if (Number.isNaN(typed)) this.#cache.value = this.#cacheShown;
+      else emit(this, "settings-change", { cacheGigabytes: Math.min(LARGEST_CACHE, Math.max(0, typed)) });
     });
     this.body.append(
       create(
@@ -110,8 +112,8 @@ export class SettingsDialog extends AppDialog {
   /** @param {AppState} state */
   update(state) {
     this.#language.value = state.settings.language;
-    const cache = String(state.settings.cacheGigabytes);
-    if (document.activeElement !== this.#cache) this.#cache.value = cache;
+    this.#cacheShown = String(state.settings.cacheGigabytes);
+    if (document.activeElement !== this.#cache) this.#cache.value = this.#cacheShown;
     for (const input of this.#theme.querySelectorAll("input")) input.checked = input.value === state.settings.theme;
     setText(this.#version, translate("settings.version", { version: state.version }));
     this.setOpen(state.dialog === "settings");

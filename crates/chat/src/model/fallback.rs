@@ -14,7 +14,7 @@ const WHOLE_CONTEXT: u32 = 131_072;
 
 /// The next safer settings, closest to what was asked for; `None` when nothing is left or would help.
 ///
-/// Fewer layers on a GPU that is full, less memory where it costs no quality, then a smaller context. After a crash, only what
+/// No draft model, fewer layers on a GPU that is full, less memory where it costs no quality, then a smaller context. After a crash, only what
 /// drivers and rare models stumble over goes: the GPU and flash attention.
 pub(crate) fn safer_settings(settings: &LoadSettings, error: &ModelError, layers: Option<u64>) -> Option<LoadSettings> {
     match error {
@@ -30,6 +30,7 @@ pub(crate) fn safer_settings(settings: &LoadSettings, error: &ModelError, layers
                 type_k: KvType::F16,
                 type_v: KvType::F16,
                 flash_attention: FlashAttention::Off,
+                draft_model: None,
                 ..settings.clone()
             };
             (plain != *settings).then_some(plain)
@@ -39,6 +40,9 @@ pub(crate) fn safer_settings(settings: &LoadSettings, error: &ModelError, layers
 }
 
 fn smaller(settings: &LoadSettings, layers_on_gpu: Option<u64>) -> Option<LoadSettings> {
+    if settings.draft_model.is_some() {
+        return Some(LoadSettings { draft_model: None, ..settings.clone() });
+    }
     if settings.use_mlock {
         return Some(LoadSettings { use_mlock: false, ..settings.clone() });
     }
@@ -89,6 +93,14 @@ mod tests {
         assert_eq!((quantised.type_k, quantised.type_v, quantised.n_ctx), (KvType::Q8_0, KvType::Q8_0, 8192));
         assert_eq!([half.n_ctx, quarter.n_ctx], [4096, 2048]);
         assert!(quarter.n_gpu_layers == asked.n_gpu_layers);
+    }
+
+    #[test]
+    fn a_draft_model_is_the_first_to_go() {
+        let asked = LoadSettings { draft_model: Some("small.gguf".into()), ..LoadSettings::default() };
+        for error in [no_memory(None), no_memory(Some(8 << 30))] {
+            assert_eq!(steps(asked.clone(), &error)[0], LoadSettings::default());
+        }
     }
 
     #[test]

@@ -40,6 +40,8 @@ pub(crate) struct Models {
     seat: tokio::sync::Mutex<()>,
     /// Taken while an engine reckons what a load would take.
     estimating: tokio::sync::Mutex<()>,
+    /// Counts the questions of that kind.
+    estimates: AtomicU64,
     events: tokio::sync::broadcast::Sender<ChatEvent>,
 }
 
@@ -76,6 +78,7 @@ impl Models {
             inner: Mutex::default(),
             seat: tokio::sync::Mutex::default(),
             estimating: tokio::sync::Mutex::default(),
+            estimates: AtomicU64::default(),
             events,
         }
     }
@@ -115,7 +118,12 @@ impl Models {
     /// # Errors
     /// [`ModelError::NoEngine`], [`ModelError::Load`] and [`ModelError::EngineEnded`].
     pub(crate) async fn estimate(&self, path: &Path, settings: LoadSettings) -> Result<LoadEstimate, ModelError> {
+        let number = self.estimates.fetch_add(1, Ordering::Relaxed) + 1;
         let _turn = self.estimating.lock().await;
+        if self.estimates.load(Ordering::Relaxed) != number {
+            // Somebody asks about other settings by now.
+            return Err(ModelError::Load(LoadError::Cancelled));
+        }
         let started = Engine::start(&self.program).await;
         let engine = started.map_err(|error| ModelError::NoEngine(error.to_string()))?;
         let answer = engine.estimate(self.request(path, settings));
@@ -123,7 +131,11 @@ impl Models {
             engine.kill_unresponsive();
             return Err(ModelError::EngineEnded(engine.exited().await));
         };
-        answered.map_err(ModelError::EngineEnded)?.map_err(ModelError::Load)
+        let mut estimate = answered.map_err(ModelError::EngineEnded)?.map_err(ModelError::Load)?;
+        if let ModelState::Ready(model) = self.state() {
+            give_back(&mut estimate, &model);
+        }
+        Ok(estimate)
     }
 
     fn request(&self, path: &Path, settings: LoadSettings) -> LoadRequest {
@@ -196,6 +208,10 @@ impl Models {
                     self.keep_settings(load, card.settings.clone());
                     self.publish_of(load, ModelState::Ready(Box::new(model)));
                     let report = exit.wait().await;
+                    if self.cache_bytes.load(Ordering::Relaxed) == 0 {
+                        // It may have had a cache when it began.
+                        self.remove_saved("");
+                    }
                     if report.cause != ExitCause::Stopped {
                         self.fail(load, &card, ModelError::EngineEnded(report));
                     }
@@ -447,6 +463,19 @@ impl Inner {
     fn stop_engine(&mut self) {
         if let Some(engine) = self.engine.take() {
             tokio::spawn(engine.stop());
+        }
+    }
+}
+
+/// Counts what the loaded model takes as free: it goes before another one is loaded.
+fn give_back(estimate: &mut LoadEstimate, loaded: &LoadedModel) {
+    for device in &mut estimate.devices {
+        for mine in loaded.info.memory.iter().filter(|mine| mine.name == device.name) {
+            // The system counts the weights that it has mapped as free.
+            let is_mapped = mine.name.is_empty() && loaded.settings.use_mmap;
+            let weights = if is_mapped { 0 } else { mine.weights };
+            let taken = weights.saturating_add(mine.context).saturating_add(mine.compute);
+            device.memory_free = device.memory_free.saturating_add(taken).min(device.memory_total);
         }
     }
 }

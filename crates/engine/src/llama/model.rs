@@ -53,23 +53,33 @@ impl ModelSettings {
         Self { params, _tensor_split: tensor_split, _overrides: Vec::new() }
     }
 
-    /// Puts as many layers on the GPUs as leave `margin` bytes free on each, and experts on the processor before whole layers.
-    /// Reads the header only.
-    pub(crate) fn fit(&mut self, path: &Path, context: ContextSettings, margin: usize) {
-        let Some(path) = c_path(path) else { return };
+    /// Puts as many layers on the GPUs as leave `margin` bytes free on each, beside a draft model, and experts on the processor
+    /// before whole layers. Reads headers only. What was spread by hand stays as it is.
+    pub(crate) fn fit(
+        &mut self,
+        path: &Path,
+        context: ContextSettings,
+        draft: Option<(&Path, &ModelSettings)>,
+        margin: usize,
+    ) {
+        let Some(path) = c_path(path).filter(|_| self.params.tensor_split.is_null()) else { return };
+        let draft_path = draft.and_then(|(path, _)| c_path(path));
+        let draft_params = draft.map_or(std::ptr::null(), |(_, draft)| &raw const draft.params);
         // SAFETY: returns plain numbers.
         let (n_devices, n_overrides) = unsafe { (sys::llama_max_devices(), sys::llama_max_tensor_buft_overrides()) };
         let none = sys::llama_model_tensor_buft_override { pattern: std::ptr::null(), buft: std::ptr::null_mut() };
         let (mut tensor_split, mut overrides) = (vec![0.0; n_devices], vec![none; n_overrides]);
         let (mut params, mut context) = (self.params, context.to_params());
         let mut error = ErrorSlot::new();
-        // SAFETY: `path` is NUL-terminated, the structs live during the call, and the two lists have the lengths that llama.cpp
+        // SAFETY: both paths are NUL-terminated or null, the structs live during the call, and the two lists have the lengths that llama.cpp
         // names for them.
         let fits = unsafe {
             shim::engawa_fit(
                 path.as_ptr(),
                 &raw mut params,
                 &raw mut context,
+                draft_path.as_ref().map_or(std::ptr::null(), |path| path.as_ptr()),
+                draft_params,
                 tensor_split.as_mut_ptr(),
                 overrides.as_mut_ptr(),
                 margin,
@@ -78,10 +88,15 @@ impl ModelSettings {
         };
         match error.check(fits) {
             Ok(true) => *self = Self { params, _tensor_split: tensor_split, _overrides: overrides },
-            Ok(false) => self.params.n_gpu_layers = 0,
+            Ok(false) => self.keep_on_host(),
             // The load itself says what is wrong with the file.
             Err(_) => {}
         }
+    }
+
+    /// Puts nothing on a GPU.
+    pub(crate) fn keep_on_host(&mut self) {
+        self.params.n_gpu_layers = 0;
     }
 
     /// Layers on GPUs, if there are any GPUs: negative for all.

@@ -128,6 +128,8 @@ unsafe extern "C" {
         path: *const c_char,
         model_params: *mut sys::llama_model_params,
         context_params: *mut sys::llama_context_params,
+        draft_path: *const c_char,
+        draft_params: *const sys::llama_model_params,
         tensor_split: *mut f32,
         overrides: *mut sys::llama_model_tensor_buft_override,
         margin: usize,

@@ -86,6 +86,15 @@ async fn an_estimate_tells_what_a_load_takes_and_leaves_the_engine_free() {
 }
 
 #[tokio::test]
+async fn weights_that_the_processor_stores_in_its_own_order_are_counted() {
+    let model = RandomModel::new().dimension(256).heads(4).feed_forward(512).tensor_type(TensorType::Q4K);
+    let file = ModelFile::new(|path| model.write(path).unwrap());
+    let told = estimate(&*start().await, &file, settings()).await.unwrap();
+    let file_bytes = std::fs::metadata(&file.path).unwrap().len();
+    assert!(told.devices[0].weights > file_bytes / 2, "{told:?} of {file_bytes}");
+}
+
+#[tokio::test]
 async fn more_memory_than_there_is_is_an_error_before_anything_is_taken() {
     let file = ModelFile::new(|path| RandomModel::new().write(path).unwrap());
     let huge = LoadSettings { n_ctx: 1 << 30, ..settings() };

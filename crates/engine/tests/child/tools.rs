@@ -2,12 +2,14 @@
 
 use engawa_engine_client::ReplyEvent;
 use engawa_engine_client::protocol::{
-    FinishReason, GenerateError, GenerateRequest, PromptMessage, Role, ToolCall, ToolDefinition,
+    FinishReason, GenerateError, GenerateRequest, LoadSettings, PromptMessage, Role, ToolCall, ToolDefinition,
 };
 use engawa_testkit::ScriptedModel;
 use serde_json::json;
 
-use crate::support::{finish, finish_or_lose, message, request, say, start_with, user};
+use crate::support::{
+    ModelFile, finish, finish_or_lose, load, message, request, say, settings, start, start_with, user,
+};
 
 const CALL: &str = "<tool_call>\n{\"name\": \"look_up\", \"arguments\": {\"city\": \"京都\"}}\n</tool_call>";
 
@@ -118,6 +120,45 @@ async fn parameters_that_are_nested_too_deep_are_refused_and_the_engine_lives() 
     let Err(ReplyEvent::Failed(GenerateError::TemplateRefused { reason })) = refused else { panic!("{refused:?}") };
     assert!(reason.contains("nested"), "{reason}");
     assert_eq!(say(&engine, &[user("hello")]).await.content, "fine");
+}
+
+#[tokio::test]
+async fn an_offer_that_would_be_read_for_ever_is_refused() {
+    let (engine, _file) = start_with(&ScriptedModel::new("fine")).await;
+    let check = async |parameters: serde_json::Value, expected: &str| {
+        let hostile = ToolDefinition { parameters, ..look_up() };
+        let refused = finish_or_lose(engine.generate(with_tools(&[user("hello")], &[hostile]))).await;
+        let Err(ReplyEvent::Failed(GenerateError::TemplateRefused { reason })) = refused else { panic!("{refused:?}") };
+        assert!(reason.contains(expected), "{reason:?} lacks {expected:?}");
+    };
+    let many: serde_json::Map<_, _> = (0..10_000).map(|number| (format!("p{number}"), json!({}))).collect();
+    check(json!({ "type": "object", "properties": many }), "properties").await;
+    check(json!({ "type": "object", "properties": { "x".repeat(9000): {} } }), "longer").await;
+    let chain: Vec<_> = (0..1000).map(|number| json!({ "$ref": format!("#/$defs/{number}") })).collect();
+    check(json!({ "anyOf": chain }), "references").await;
+    check(json!({ "description": "x".repeat(300 << 10) }), "KiB").await;
+    assert_eq!(say(&engine, &[user("hello")]).await.content, "fine");
+}
+
+/// What begins in very many ways may hide behind what repeats nothing, which llama.cpp's own grammar of calls does.
+#[tokio::test]
+async fn an_offer_with_endless_beginnings_holds_nobody_up() {
+    let file = ModelFile::scripted(&ScriptedModel::new("fine"));
+    let engine = start().await;
+    load(&engine, &file, LoadSettings { n_ctx: 8192, ..settings() }).await.unwrap();
+    let mut definitions = serde_json::Map::new();
+    definitions.insert("a".into(), json!({ "type": "string", "pattern": "^((a*)*)$" }));
+    for number in 0..40 {
+        let next = json!({ "$ref": format!("#/$defs/r{}", number + 1) });
+        definitions.insert(format!("r{number}"), json!({ "anyOf": [next, next] }));
+    }
+    definitions.insert("r40".into(), json!({ "type": "boolean" }));
+    let properties = json!({ "a": { "$ref": "#/$defs/a" }, "r": { "$ref": "#/$defs/r0" } });
+    let parameters =
+        json!({ "type": "object", "properties": properties, "$defs": definitions, "required": ["a", "r"] });
+    let hostile = ToolDefinition { parameters, ..look_up() };
+    let reply = finish(engine.generate(with_tools(&[user("hello")], &[hostile]))).await;
+    assert_eq!(reply.content, "fine");
 }
 
 #[tokio::test]

@@ -133,7 +133,7 @@ impl ModelBehaviour {
             context: 100 * u64::from(settings.n_ctx),
             compute: 1000,
         };
-        Ok(LoadEstimate { n_layer: 3, n_gpu_layer: 0, devices: vec![host] })
+        Ok(LoadEstimate { n_layer: 3, n_gpu_layer: 0, n_gpu: 0, devices: vec![host] })
     }
 
     pub(super) fn info(self, n_ctx: u32) -> ModelInfo {
@@ -148,6 +148,7 @@ impl ModelBehaviour {
             n_layer: 3,
             n_gpu_layer: 0,
             devices: Vec::new(),
+            memory: Vec::new(),
             n_threads: 1,
             template: TemplateInfo {
                 source: TemplateSource::File,

@@ -1,0 +1,190 @@
+//! Where a load puts a model, and what it takes of each device: found out before anything is read but headers.
+
+use std::path::Path;
+
+use engawa_engine_protocol::{DeviceMemory, LoadError, LoadEstimate, LoadRequest, LoadSettings, SplitMode};
+
+use crate::child::gpu_names;
+use crate::llama::{MemoryUse, ModelSettings, capture_errors, measure_memory, take_errors};
+use crate::load::{
+    available_memory, check_file, context_settings, draft_error, draft_refusal, file_name, layers_on_gpu, refusal,
+};
+
+/// Memory left to the rest of the machine when a load is judged, in bytes.
+const MEMORY_MARGIN: u64 = 256 << 20;
+/// Memory left free on each GPU: the desktop and other programs draw with it, too. In bytes.
+const GPU_MARGIN: usize = 512 << 20;
+/// The largest context that is measured: that takes time and memory with its size.
+const MEASURED: u32 = 16_384;
+
+/// How a model and what is beside it will be loaded.
+pub(crate) struct LoadPlan {
+    pub(crate) model: ModelSettings,
+    pub(crate) draft: Option<ModelSettings>,
+    /// What all of it takes together; why that can't be told.
+    used: Result<MemoryUse, LoadError>,
+}
+
+impl LoadPlan {
+    /// Looks at all files, and decides what goes where.
+    ///
+    /// # Errors
+    /// [`LoadError::NotFound`], [`LoadError::NoPermission`], [`LoadError::NotGguf`], [`LoadError::Adapter`] and
+    /// [`LoadError::DraftModel`].
+    pub(crate) fn make(request: &LoadRequest) -> Result<Self, LoadError> {
+        let LoadRequest { path, settings, .. } = request;
+        check_file(path)?;
+        for adapter in &settings.adapters {
+            check_file(&adapter.path)
+                .map_err(|error| LoadError::Adapter { file: file_name(&adapter.path), reason: error.to_string() })?;
+        }
+        if let Some(draft) = &settings.draft_model {
+            check_file(draft).map_err(|error| draft_error(draft, error.to_string()))?;
+        }
+        // A draft model goes where its model goes, whole.
+        let beside = LoadSettings { n_gpu_layers: if settings.n_gpu_layers == 0 { 0 } else { -1 }, ..settings.clone() };
+        let mut plan = Self {
+            model: ModelSettings::new(settings),
+            draft: settings.draft_model.is_some().then(|| ModelSettings::new(&beside)),
+            used: Err(LoadError::Cancelled),
+        };
+        // Shares by hand, and rows, are what llama.cpp's fit leaves alone.
+        let is_fitted = settings.n_gpu_layers < 0
+            && settings.gpu_split.shares.is_empty()
+            && settings.gpu_split.mode != SplitMode::Rows;
+        if is_fitted && !gpu_names().is_empty() {
+            plan.fit(request);
+        }
+        plan.used = plan.measure(request);
+        Ok(plan)
+    }
+
+    /// Puts as much on the GPUs as fits now.
+    fn fit(&mut self, request: &LoadRequest) {
+        let LoadRequest { path, settings, .. } = request;
+        let Ok(n_ctx) = n_ctx_of(path, settings, &self.model) else { return };
+        let on_host = ModelSettings::new(&LoadSettings { n_gpu_layers: 0, ..settings.clone() });
+        let Ok(whole) = use_of(path, settings, &on_host, n_ctx) else { return };
+        let free = whole.devices.iter().fold(available_memory(), |free, device| {
+            if device.name.is_empty() { free } else { free.saturating_add(device.memory_free) }
+        });
+        let needed = whole.devices.iter().fold(0_u64, |sum, device| sum.saturating_add(device.context));
+        if needed > free {
+            // It fits nowhere, and to try each place with it would take all memory.
+            self.model.keep_on_host();
+            return;
+        }
+        let adapters = settings.adapters.iter().filter_map(|adapter| std::fs::metadata(&adapter.path).ok());
+        let margin =
+            adapters.fold(GPU_MARGIN, |sum, file| sum.saturating_add(usize::try_from(file.len()).unwrap_or(0)));
+        let context = context_settings(&LoadSettings { n_ctx, ..settings.clone() }, 0);
+        let draft = self.draft.as_ref().zip(settings.draft_model.as_deref());
+        self.model.fit(path, context, draft.map(|(draft, path)| (path, draft)), margin);
+    }
+
+    fn measure(&self, request: &LoadRequest) -> Result<MemoryUse, LoadError> {
+        let LoadRequest { path, settings, .. } = request;
+        let n_ctx = n_ctx_of(path, settings, &self.model).map_err(|lines| refusal(&lines))?;
+        let mut used = use_of(path, settings, &self.model, n_ctx).map_err(|lines| refusal(&lines))?;
+        if let (Some(path), Some(draft)) = (&settings.draft_model, &self.draft) {
+            let beside = LoadSettings { n_ctx: 1, ..settings.clone() };
+            let trained = measured(path, &beside, draft).map_err(|lines| draft_refusal(path, &lines))?.n_ctx_train;
+            let n_ctx = n_ctx.min(trained.max(1));
+            used.add(&use_of(path, settings, draft, n_ctx).map_err(|lines| draft_refusal(path, &lines))?);
+        }
+        if let Some(host) = used.devices.last_mut() {
+            host.memory_free = available_memory();
+        }
+        Ok(used)
+    }
+
+    /// Refuses what would not fit before anything is allocated: Linux grants more than there is, and kills for it later.
+    ///
+    /// # Errors
+    /// [`LoadError::NotEnoughMemory`], and what is wrong with the draft model.
+    pub(crate) fn check_memory(&self, request: &LoadRequest) -> Result<(), LoadError> {
+        let used = match &self.used {
+            Ok(used) => used,
+            Err(error @ LoadError::DraftModel { .. }) => return Err(error.clone()),
+            // The load itself says what is wrong with the file.
+            Err(_) => return Ok(()),
+        };
+        let Some(host) = used.devices.last() else { return Ok(()) };
+        let is_mapped = request.settings.use_mmap && !request.settings.use_mlock;
+        // What is stored in another order for this processor is never mapped.
+        let weights = if is_mapped { used.repacked } else { host.weights };
+        let needed = weights.saturating_add(host.context).saturating_add(host.compute);
+        let available = available_memory();
+        if needed.saturating_add(MEMORY_MARGIN) > available {
+            return Err(LoadError::NotEnoughMemory { needed: Some(needed), available });
+        }
+        Ok(())
+    }
+
+    /// The names of the GPUs that will be used.
+    pub(crate) fn gpus(&self) -> Vec<String> {
+        match &self.used {
+            Ok(used) => used
+                .devices
+                .iter()
+                .filter(|device| !device.name.is_empty())
+                .map(|device| device.description.clone())
+                .collect(),
+            Err(_) => gpu_names(),
+        }
+    }
+
+    /// What it takes of each device, the host last; empty where that can't be told.
+    pub(crate) fn memory(&self) -> Vec<DeviceMemory> {
+        self.used.as_ref().map(|used| used.devices.clone()).unwrap_or_default()
+    }
+
+    /// What there is to tell of the plan.
+    ///
+    /// # Errors
+    /// What the load would end with.
+    pub(crate) fn estimate(self) -> Result<LoadEstimate, LoadError> {
+        let MemoryUse { n_layer, devices, .. } = self.used?;
+        let n_layer = n_layer + 1;
+        let n_gpu_layer = if devices.len() > 1 { layers_on_gpu(self.model.gpu_layers(), n_layer) } else { 0 };
+        let n_gpu = u32::try_from(gpu_names().len()).unwrap_or(u32::MAX);
+        Ok(LoadEstimate { n_layer, n_gpu_layer, n_gpu, devices })
+    }
+}
+
+/// The context that is meant: 0 is what the model was trained with. The log's lines when the file can't be read.
+fn n_ctx_of(path: &Path, settings: &LoadSettings, model: &ModelSettings) -> Result<u32, Vec<String>> {
+    match settings.n_ctx {
+        0 => Ok(measured(path, &LoadSettings { n_ctx: 1, ..settings.clone() }, model)?.n_ctx_train),
+        n_ctx => Ok(n_ctx),
+    }
+}
+
+/// What a model takes with a context of that size. What it needs grows in a straight line: large ones are reckoned from two
+/// small ones.
+fn use_of(path: &Path, settings: &LoadSettings, model: &ModelSettings, n_ctx: u32) -> Result<MemoryUse, Vec<String>> {
+    let measure = |n_ctx: u32| measured(path, &LoadSettings { n_ctx, ..settings.clone() }, model);
+    if n_ctx <= MEASURED {
+        return measure(n_ctx);
+    }
+    let (half, mut whole) = (measure(MEASURED / 2)?, measure(MEASURED)?);
+    let steps = u64::from(n_ctx - MEASURED).div_ceil(u64::from(MEASURED / 2));
+    let grown = |half: u64, whole: u64| whole.saturating_add(whole.saturating_sub(half).saturating_mul(steps));
+    for (half, whole) in half.devices.iter().zip(&mut whole.devices) {
+        whole.context = grown(half.context, whole.context);
+        whole.compute = grown(half.compute, whole.compute);
+    }
+    Ok(whole)
+}
+
+fn measured(path: &Path, settings: &LoadSettings, model: &ModelSettings) -> Result<MemoryUse, Vec<String>> {
+    capture_errors();
+    let used = measure_memory(path, model, context_settings(settings, 0));
+    let mut lines = take_errors();
+    used.map_err(|error| {
+        if lines.is_empty() {
+            lines.push(error.0);
+        }
+        lines
+    })
+}
