@@ -13,8 +13,8 @@ use crate::whole_path::WholePath;
 
 const ROUNDS: u32 = 3;
 const TOKENS: u32 = 40;
-/// About 250 tokens: a batch.
-const WORDS: usize = 70;
+/// Some 200 tokens, which fit a batch.
+const WORDS: usize = 24;
 
 pub(crate) async fn measure(folder: &Path) -> anyhow::Result<()> {
     for (size, model) in [("0.5 B", RandomModel::half_billion()), ("1.5 B", RandomModel::one_and_a_half_billion())] {
