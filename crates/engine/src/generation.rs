@@ -115,7 +115,7 @@ impl<'model> Generation<'model> {
             if !self.plan.give_up_calls() {
                 return Err(constraint_error("the choice of a token takes too long with it"));
             }
-            self.remake_sampler(context_tokens)?;
+            self.update(self.sampling, context_tokens)?;
             self.sampler.accept(token, true).map_err(|error| self.plan.error(error))?;
         }
         let first = *self.first_token.get_or_insert(now);
@@ -124,19 +124,11 @@ impl<'model> Generation<'model> {
         self.tell(context, row, token).map_err(|error| self.plan.error(error))
     }
 
-    /// Goes on with another sampler of the same settings.
-    fn remake_sampler(&mut self, context_tokens: &[Token]) -> Result<(), GenerateError> {
-        // Not the first seed again: the new sampler would draw the numbers that the old one already used.
-        let seed = self.seed.wrapping_add(self.timings.generated_tokens);
-        self.sampler = self.plan.make(&self.sampling, seed, context_tokens)?;
-        Ok(())
-    }
-
     fn choose(&mut self, context: &Context<'_>, row: Row, context_tokens: &[Token]) -> Result<Token, GenerateError> {
         match self.sampler.sample(context, row) {
             // One token opened a call and went on in a way that no call has: what it is can be seen at its end.
             Err(_) if self.plan.give_up_calls() => {
-                self.remake_sampler(context_tokens)?;
+                self.update(self.sampling, context_tokens)?;
                 self.sampler.sample(context, row).map_err(|error| self.plan.error(error))
             }
             chosen => chosen.map_err(|error| self.plan.error(error)),

@@ -140,7 +140,12 @@ pub(crate) fn draft_error(path: &Path, reason: String) -> LoadError {
     LoadError::DraftModel { file: file_name(path), reason }
 }
 
-pub(crate) fn file_name(path: &Path) -> String {
+/// What an adapter has wrong with it.
+pub(crate) fn adapter_error(path: &Path, reason: String) -> LoadError {
+    LoadError::Adapter { file: file_name(path), reason }
+}
+
+fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
@@ -225,7 +230,7 @@ pub(crate) fn prepare<'model>(
     Ok(Loaded { context, templates, guard, threads, draft_model, info })
 }
 
-/// Lays the adapters over the weights.
+/// Lays the adapters over the weights; their files were looked at when the load was planned.
 ///
 /// # Errors
 /// [`LoadError::Adapter`] for the first that can't be used.
@@ -236,12 +241,10 @@ fn add_adapters<'model>(
 ) -> Result<(), LoadError> {
     let mut loaded = Vec::new();
     for Adapter { path, scale } in adapters {
-        let failed = |reason: String| LoadError::Adapter { file: file_name(path), reason };
-        check_file(path).map_err(|error| failed(error.to_string()))?;
         capture_errors();
         let adapter = LoraAdapter::load(model, path);
         let lines = take_errors();
-        loaded.push((adapter.ok_or_else(|| failed(lines.join("\n")))?, *scale));
+        loaded.push((adapter.ok_or_else(|| adapter_error(path, lines.join("\n")))?, *scale));
     }
     if !context.set_adapters(&loaded) {
         return Err(LoadError::Refused { reason: "the adapters can't be used together".into() });

@@ -7,7 +7,7 @@ use engawa_engine_protocol::{DeviceMemory, LoadError, LoadEstimate, LoadRequest,
 use crate::child::gpu_names;
 use crate::llama::{MemoryUse, ModelSettings, capture_errors, measure_memory, take_errors};
 use crate::load::{
-    available_memory, check_file, context_settings, draft_error, draft_refusal, file_name, layers_on_gpu, refusal,
+    adapter_error, available_memory, check_file, context_settings, draft_error, draft_refusal, layers_on_gpu, refusal,
 };
 
 /// Memory left to the rest of the machine when a load is judged, in bytes.
@@ -35,8 +35,7 @@ impl LoadPlan {
         let LoadRequest { path, settings, .. } = request;
         check_file(path)?;
         for adapter in &settings.adapters {
-            check_file(&adapter.path)
-                .map_err(|error| LoadError::Adapter { file: file_name(&adapter.path), reason: error.to_string() })?;
+            check_file(&adapter.path).map_err(|error| adapter_error(&adapter.path, error.to_string()))?;
         }
         if let Some(draft) = &settings.draft_model {
             check_file(draft).map_err(|error| draft_error(draft, error.to_string()))?;
@@ -52,17 +51,20 @@ impl LoadPlan {
         let is_fitted = settings.n_gpu_layers < 0
             && settings.gpu_split.shares.is_empty()
             && settings.gpu_split.mode != SplitMode::Rows;
-        if is_fitted && !gpu_names().is_empty() {
-            plan.fit(request);
+        let n_ctx = n_ctx_of(path, settings, &plan.model);
+        if let Ok(n_ctx) = n_ctx
+            && is_fitted
+            && !gpu_names().is_empty()
+        {
+            plan.fit(request, n_ctx);
         }
-        plan.used = plan.measure(request);
+        plan.used = n_ctx.map_err(|lines| refusal(&lines)).and_then(|n_ctx| plan.measure(request, n_ctx));
         Ok(plan)
     }
 
     /// Puts as much on the GPUs as fits now.
-    fn fit(&mut self, request: &LoadRequest) {
+    fn fit(&mut self, request: &LoadRequest, n_ctx: u32) {
         let LoadRequest { path, settings, .. } = request;
-        let Ok(n_ctx) = n_ctx_of(path, settings, &self.model) else { return };
         let on_host = ModelSettings::new(&LoadSettings { n_gpu_layers: 0, ..settings.clone() });
         let Ok(whole) = use_of(path, settings, &on_host, n_ctx) else { return };
         let free = whole.devices.iter().fold(available_memory(), |free, device| {
@@ -82,9 +84,8 @@ impl LoadPlan {
         self.model.fit(path, context, draft.map(|(draft, path)| (path, draft)), margin);
     }
 
-    fn measure(&self, request: &LoadRequest) -> Result<MemoryUse, LoadError> {
+    fn measure(&self, request: &LoadRequest, n_ctx: u32) -> Result<MemoryUse, LoadError> {
         let LoadRequest { path, settings, .. } = request;
-        let n_ctx = n_ctx_of(path, settings, &self.model).map_err(|lines| refusal(&lines))?;
         let mut used = use_of(path, settings, &self.model, n_ctx).map_err(|lines| refusal(&lines))?;
         if let (Some(path), Some(draft)) = (&settings.draft_model, &self.draft) {
             let beside = LoadSettings { n_ctx: 1, ..settings.clone() };

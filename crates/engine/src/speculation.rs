@@ -90,7 +90,7 @@ impl Drafts {
     /// The best length of a draft from a source, which becomes that of the last draft. Where none wins, one is tried now
     /// and then.
     fn length(&mut self, source: usize, cost: &DraftCost) -> usize {
-        let length = best_length(self.acceptance.0[source], cost.ratio());
+        let mut length = best_length(self.acceptance.0[source], cost.ratio());
         if length == 0 {
             let left_out = &mut self.left_out[usize::from(source == MODEL)];
             *left_out += 1;
@@ -98,8 +98,7 @@ impl Drafts {
                 return 0;
             }
             *left_out = 0;
-            self.source = source;
-            return TRIAL;
+            length = TRIAL;
         }
         self.source = source;
         length

@@ -14,8 +14,8 @@ const WHOLE_CONTEXT: u32 = 131_072;
 
 /// The next safer settings, closest to what was asked for; `None` when nothing is left or would help.
 ///
-/// No draft model, fewer layers on a GPU that is full, less memory where it costs no quality, then a smaller context. After a crash, only what
-/// drivers and rare models stumble over goes: the GPU and flash attention.
+/// No draft model, fewer layers on a GPU that is full, less memory where it costs no quality, then a smaller context. After a
+/// crash, only what drivers and rare models stumble over goes: the GPU, flash attention and the draft model.
 pub(crate) fn safer_settings(settings: &LoadSettings, error: &ModelError, layers: Option<u64>) -> Option<LoadSettings> {
     match error {
         ModelError::Load(LoadError::NotEnoughMemory { needed, .. }) => {
