@@ -28,7 +28,7 @@ fn source_folder(llama_out: &Path) -> PathBuf {
 fn compile_shim(source: &Path) {
     println!("cargo::rerun-if-changed=cpp");
     let mut build = cc::Build::new();
-    for folder in ["common", "include", "ggml/include", "vendor"] {
+    for folder in ["common", "include", "ggml/include", "tools/mtmd", "vendor"] {
         // System headers: their warnings are not ours.
         build.flag("-isystem").flag(source.join(folder));
     }
@@ -42,7 +42,7 @@ fn compile_shim(source: &Path) {
         .define("GGML_BACKEND_SHARED", None)
         .compile("engawa_shim");
     // The static archive's own dependencies must come after it on the linker's command line.
-    for library in ["llama-common", "llama", "ggml", "ggml-base"] {
+    for library in ["llama-common", "mtmd", "llama", "ggml", "ggml-base"] {
         println!("cargo::rustc-link-lib=dylib={library}");
     }
 }

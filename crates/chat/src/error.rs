@@ -109,6 +109,8 @@ impl From<GenerateError> for ReplyError {
             GenerateError::TemplateRefused { reason } => Self::TemplateRefused { reason },
             GenerateError::NoModel => Self::ModelUnavailable { reason: error.to_string() },
             GenerateError::Tokenize { .. }
+            | GenerateError::MediaUnsupported { .. }
+            | GenerateError::MediaUnreadable { .. }
             | GenerateError::Sampling { .. }
             | GenerateError::Constraint { .. }
             | GenerateError::WrongPurpose

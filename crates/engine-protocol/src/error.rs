@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::MediaKind;
+
 /// Why a frame could not be written or read.
 #[derive(Debug, thiserror::Error)]
 pub enum ProtocolError {
@@ -56,6 +58,14 @@ pub enum LoadError {
         /// What is wrong with it.
         reason: String,
     },
+    /// The projector can't show the model anything.
+    #[error("the projector {file:?} can't be used: {reason}")]
+    Projector {
+        /// The name of its file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The draft model can't draft for the model.
     #[error("the draft model {file:?} can't be used: {reason}")]
     DraftModel {
@@ -100,6 +110,22 @@ pub enum GenerateError {
     #[error("the text could not be turned into tokens: {reason}")]
     Tokenize {
         /// What llama.cpp said.
+        reason: String,
+    },
+    /// The model does not take what a message has beside text.
+    #[error("the model can't take {what} as it is loaded")]
+    MediaUnsupported {
+        /// Of all media of the request, in their order, from 0.
+        number: u32,
+        /// Pictures or sounds.
+        what: MediaKind,
+    },
+    /// A picture or a sound can't be read.
+    #[error("a picture or a sound could not be read: {reason}")]
+    MediaUnreadable {
+        /// Of all media of the request, in their order, from 0.
+        number: u32,
+        /// Why.
         reason: String,
     },
     /// The sampling settings are not usable.

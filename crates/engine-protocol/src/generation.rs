@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Decoding, Sampling};
+use crate::{Decoding, Media, Sampling};
 
 /// Names one request on one engine; never reused while the engine lives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,6 +65,9 @@ pub struct PromptMessage {
     pub role: Role,
     /// What was said.
     pub content: String,
+    /// What there is to see or to hear in it; empty without.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<Media>,
     /// What an assistant thought before; empty without.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub reasoning: String,
@@ -82,6 +85,7 @@ impl PromptMessage {
         Self {
             role,
             content: content.into(),
+            media: Vec::new(),
             reasoning: String::new(),
             tool_calls: Vec::new(),
             tool_call_id: String::new(),
@@ -118,7 +122,7 @@ pub struct ToolCall {
 pub struct PromptCount {
     /// The whole prompt with the template's own tokens.
     pub total: u32,
-    /// Each message's text alone, in order, `[n_messages]`.
+    /// Each message's text and media alone, in order, `[n_messages]`.
     pub messages: Vec<u32>,
 }
 

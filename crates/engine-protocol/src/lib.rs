@@ -10,6 +10,7 @@ mod event;
 mod frame;
 mod generation;
 mod load;
+mod media;
 mod request;
 mod sampling;
 
@@ -25,11 +26,12 @@ pub use load::{
     Adapter, CacheFolder, DeviceMemory, FlashAttention, GpuSplit, KvType, LoadEstimate, LoadRequest, LoadSettings,
     ModelInfo, Speculation, SplitMode, TemplateInfo, TemplateSource,
 };
+pub use media::{Inputs, Media, MediaKind};
 pub use request::EngineRequest;
 pub use sampling::{Constraint, Decoding, LogitBias, Mirostat, SamplerKind, Sampling, TokenLogprob};
 
 /// The version of this protocol; both sides must speak the same one.
-pub const PROTOCOL_VERSION: u32 = 5;
+pub const PROTOCOL_VERSION: u32 = 6;
 
 /// The first argument of a process that is started as an engine child.
 pub const ENGINE_ROLE_ARGUMENT: &str = "--engine-child";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Purpose;
+use crate::{Inputs, Purpose};
 
 /// Asks for a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +58,8 @@ pub struct LoadSettings {
     pub use_mlock: bool,
     /// Whether repetitions are drafted.
     pub speculation: Speculation,
+    /// What turns pictures and sounds into what the model reads: its projector file, often named `mmproj`.
+    pub projector: Option<PathBuf>,
     /// A smaller model with the same vocabulary that drafts what is no repetition.
     pub draft_model: Option<PathBuf>,
 }
@@ -77,6 +79,7 @@ impl Default for LoadSettings {
             use_mmap: true,
             use_mlock: false,
             speculation: Speculation::PromptLookup,
+            projector: None,
             draft_model: None,
         }
     }
@@ -184,6 +187,9 @@ pub struct ModelInfo {
     pub n_threads: u32,
     /// The chat template in use.
     pub template: TemplateInfo,
+    /// What messages may have beside text.
+    #[serde(default)]
+    pub inputs: Inputs,
 }
 
 /// What a load would take.

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "llama.h"
+#include "mtmd.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -94,6 +95,13 @@ int32_t engawa_tokenize(const struct llama_vocab * vocab, const char * text, int
 int32_t engawa_token_to_piece(const struct llama_vocab * vocab, llama_token token, char * buffer, int32_t capacity,
                               bool special, char ** error);
 int32_t engawa_decode(struct llama_context * context, struct llama_batch batch, char ** error);
+
+// Reads what a projector made of a chunk, `n_tokens` × `n_embd` numbers: the status of `llama_decode`.
+int32_t engawa_read_media(struct mtmd_context * projector, struct llama_context * context, const struct mtmd_input_chunk * chunk,
+                          float * numbers, llama_pos position, llama_seq_id sequence, int32_t n_batch, char ** error);
+
+// Whether all tensors that a GGUF names are in it.
+bool engawa_is_whole(const char * path, char ** error);
 
 // Whether `draft` has the vocabulary of `model`, so that it can draft for it.
 bool engawa_can_draft(const struct llama_model * model, const struct llama_model * draft, char ** error);

@@ -15,8 +15,9 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 
 use crate::embedding::Embedder;
 use crate::inference::Inference;
-use crate::llama::{c_path, route_logs_to_stderr};
-use crate::load::{load_draft_weights, load_weights, prepare, prepare_embedding};
+use crate::llama::{Projector, c_path, route_logs_to_stderr};
+use crate::load::{load_draft_weights, load_projector, load_weights, prepare, prepare_embedding};
+use crate::media::MediaReader;
 use crate::outbox::Outbox;
 use crate::plan::LoadPlan;
 use crate::saved::{SavedSequences, model_key};
@@ -179,17 +180,25 @@ fn serve(request: &LoadRequest, requests: &Receiver<EngineRequest>, outbox: &mut
         let (signals, waiting) = (&SIGNALS, VecDeque::new());
         return Embedder { model: &model, context, ranks, requests, outbox, signals, waiting }.run();
     }
+    let projector = match load_projector(&model, &request.settings) {
+        Ok(projector) => projector,
+        Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
+    };
     let draft_weights = match load_draft_weights(request, &plan, &SIGNALS) {
         Ok(weights) => weights,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };
-    let loaded = match prepare(&model, draft_weights.as_ref(), &request.settings, &plan, &SIGNALS) {
+    let mut loaded = match prepare(&model, draft_weights.as_ref(), &request.settings, &plan, &SIGNALS) {
         Ok(loaded) => loaded,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };
+    loaded.info.inputs = projector.as_ref().map(Projector::inputs).unwrap_or_default();
     outbox.send(&EngineEvent::ModelLoaded(loaded.info.clone()));
     let saved = request.cache.clone().and_then(|folder| open_saved(folder, request));
-    Inference::new(&model, loaded, saved, request.settings.speculation, requests, outbox, &SIGNALS).run();
+    std::thread::scope(|scope| {
+        let media = projector.as_ref().map(|projector| MediaReader::start(scope, projector));
+        Inference::new(&model, loaded, saved, request.settings.speculation, media, requests, outbox, &SIGNALS).run();
+    });
 }
 
 /// The sequences on disk; a folder that can't be used is no reason not to answer.

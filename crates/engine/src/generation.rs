@@ -11,6 +11,7 @@ use crate::llama::{
     AppliedTemplate, Context, LlamaError, Model, ReplyDelta, ReplyParser, Row, Sampler, TextKind, Token, Vocabulary,
 };
 use crate::logprobs::token_logprob;
+use crate::media::is_shown;
 use crate::prompt::{Prompt, constraint_error};
 use crate::text_stream::TextStream;
 
@@ -262,6 +263,9 @@ impl<'model> SamplerPlan<'model> {
                 first = first.min(self.prompt_length);
             }
             for (index, &token) in context_tokens.iter().enumerate().skip(first) {
+                if is_shown(token) {
+                    continue;
+                }
                 sampler.accept(token, index >= self.prompt_length)?;
             }
             Ok(sampler)

@@ -3,7 +3,8 @@
 //! Each round computes one batch for all tasks that have a sequence: a token for each reply that is being written, and
 //! parts of the prompts that are still to be read.
 
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::{
@@ -16,8 +17,9 @@ use crate::draft_model::DraftModel;
 use crate::generation::SamplerPlan;
 use crate::llama::{Context, DecodeOutcome, Model, Row, Templates, Token};
 use crate::load::{Loaded, fits_memory};
+use crate::media::{self, Computed, MediaReader, Shown, TokenizedMedia, is_shown};
 use crate::outbox::Outbox;
-use crate::prompt::{MarkerGuard, Prompt, build_prompt, count_messages};
+use crate::prompt::{MarkerGuard, Prompt, Said, build_prompt, count_messages};
 use crate::saved::SavedSequences;
 use crate::sequence::Sequence;
 use crate::speculation::DraftCost;
@@ -35,6 +37,8 @@ const NEXT_TO_NOTHING: usize = 32;
 const WORTH_READING: usize = 32;
 /// For so many rounds nothing is drafted when drafts found no room.
 const WITHOUT_DRAFTS: u32 = 32;
+/// How often it is looked whether something to be shown is computed while there is nothing else to do.
+const MEDIA_POLL: Duration = Duration::from_millis(2);
 /// How long sequences are saved after the app closed the pipe; it waits longer.
 const LAST_SAVES: Duration = Duration::from_secs(3);
 
@@ -64,6 +68,9 @@ pub(crate) struct Inference<'model, 'io> {
     draft_model: Option<DraftModel<'model>>,
     /// While there is no room for drafts.
     rounds_without_drafts: u32,
+    media: Option<MediaReader<'io>>,
+    /// Nothing could be computed in the last round, but for what is to be shown.
+    waits_for_media: bool,
 }
 
 /// The app closed the pipe: the engine ends.
@@ -86,6 +93,7 @@ impl<'model, 'io> Inference<'model, 'io> {
         loaded: Loaded<'model>,
         saved: Option<SavedSequences>,
         speculation: Speculation,
+        media: Option<MediaReader<'io>>,
         requests: &'io Receiver<EngineRequest>,
         outbox: &'io mut Outbox,
         signals: &'static Signals,
@@ -112,6 +120,8 @@ impl<'model, 'io> Inference<'model, 'io> {
             draft_cost: DraftCost::default(),
             draft_model,
             rounds_without_drafts: 0,
+            media,
+            waits_for_media: false,
         }
     }
 
@@ -120,6 +130,7 @@ impl<'model, 'io> Inference<'model, 'io> {
         while self.take_requests().is_ok() {
             self.round += 1;
             self.place_tasks();
+            self.show_media();
             self.compute();
         }
         self.save_all();
@@ -132,6 +143,12 @@ impl<'model, 'io> Inference<'model, 'io> {
         if self.tasks.is_empty() {
             let request = self.requests.recv().map_err(|_| Closed)?;
             self.accept(request);
+        } else if self.waits_for_media {
+            match self.requests.recv_timeout(MEDIA_POLL) {
+                Ok(request) => self.accept(request),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(Closed),
+            }
         }
         // The request that set the flag is in the channel already.
         self.signals.abort_seen();
@@ -181,20 +198,29 @@ impl<'model, 'io> Inference<'model, 'io> {
         self.tasks.iter().position(|task| task.id() == id)
     }
 
-    fn count(&self, messages: &[PromptMessage]) -> Result<PromptCount, GenerateError> {
-        let prompt = self.prompt(messages, &[], None, ContinueFinal::NewTurn)?;
-        let messages = count_messages(self.model.vocabulary(), messages)?;
+    fn count(&mut self, messages: &[PromptMessage]) -> Result<PromptCount, GenerateError> {
+        let media = self.tokenize_media(messages)?;
+        let said = Said { messages, media: &media };
+        let prompt = self.prompt(said, &[], None, ContinueFinal::NewTurn)?;
+        let messages = count_messages(self.model.vocabulary(), said)?;
         Ok(PromptCount { total: u32::try_from(prompt.tokens.len()).unwrap_or(u32::MAX), messages })
+    }
+
+    fn tokenize_media(&mut self, messages: &[PromptMessage]) -> Result<Vec<Arc<TokenizedMedia>>, GenerateError> {
+        match &mut self.media {
+            Some(media) => media.tokenize(messages),
+            None => media::refuse(messages).map(|()| Vec::new()),
+        }
     }
 
     fn prompt(
         &self,
-        messages: &[PromptMessage],
+        said: Said<'_>,
         tools: &[ToolDefinition],
         constraint: Option<&Constraint>,
         continue_final: ContinueFinal,
     ) -> Result<Prompt, GenerateError> {
-        build_prompt(&self.templates, self.model.vocabulary(), &self.guard, messages, tools, constraint, continue_final)
+        build_prompt(&self.templates, self.model.vocabulary(), &self.guard, said, tools, constraint, continue_final)
     }
 
     /// Ends a task, if that is what its step came to.
@@ -291,9 +317,13 @@ impl<'model, 'io> Inference<'model, 'io> {
         if self.tasks[index].prompt.is_some() {
             return Ok(());
         }
+        // The files are not needed any more once they are tokens.
+        let messages = std::mem::take(&mut self.tasks[index].request.messages);
+        let media = self.tokenize_media(&messages)?;
         let request = &self.tasks[index].request;
         let constraint = request.decoding.constraint.as_ref();
-        let mut prompt = self.prompt(&request.messages, &request.tools, constraint, request.continue_final)?;
+        let said = Said { messages: &messages, media: &media };
+        let mut prompt = self.prompt(said, &request.tools, constraint, request.continue_final)?;
         if request.decoding != Decoding::default() || prompt.applied.grammar.is_some() {
             // Nobody should wait for a prompt to be read only to hear that its grammar is none.
             let plan = SamplerPlan::new(self.model, request, &prompt, self.context.size(), 0)?;
@@ -419,11 +449,57 @@ impl<'model, 'io> Inference<'model, 'io> {
         }
     }
 
+    // Media.
+
+    /// Reads what is to be shown next to a task, if it is computed; begins to compute it otherwise.
+    fn show_media(&mut self) {
+        let Some(media) = &mut self.media else { return };
+        let mut wanted = Vec::new();
+        let mut shown_to = None;
+        for (index, task) in self.tasks.iter().enumerate() {
+            let Some(place) = task.sequence else { continue };
+            let Some(next) = task.next_shown(self.sequences[place].len()) else { continue };
+            match media.compute(&next) {
+                Computed::NotYet => wanted.push(next),
+                computed => {
+                    shown_to = Some((index, place, next, computed));
+                    break;
+                }
+            }
+        }
+        match shown_to {
+            Some((index, place, shown, Computed::Numbers(numbers))) => self.show(index, place, &shown, numbers),
+            Some((index, ..)) => {
+                let error = GenerateError::Decode { status: -1 };
+                self.after(index, Step::Fails(error));
+            }
+            // What was computed for a task that is gone.
+            None => media.forget_all_but(&wanted),
+        }
+    }
+
+    /// Reads what was computed of something that is to be shown to a task. One such thing goes through the model between two
+    /// batches.
+    fn show(&mut self, index: usize, place: usize, shown: &Arc<Shown>, mut numbers: Vec<f32>) {
+        let Some(media) = &self.media else { return };
+        let sequence = &mut self.sequences[place];
+        let (position, name) = (sequence.position(), sequence.index);
+        let outcome = self.context.read_media(media.projector(), &shown.chunk, &mut numbers, position, name);
+        let part =
+            Part { task: index, sequence: place, tokens: shown.tokens.len(), draft: Vec::new(), rows: Vec::new() };
+        if outcome == DecodeOutcome::Done {
+            self.take_results(&[part]);
+        } else {
+            self.give_up(&[part], outcome);
+        }
+    }
+
     // Batches.
 
     /// Computes one batch and takes its results in.
     fn compute(&mut self) {
         let parts = self.fill_batch();
+        self.waits_for_media = parts.is_empty() && self.media.as_ref().is_some_and(MediaReader::is_computing);
         if parts.is_empty() {
             return;
         }
@@ -434,15 +510,18 @@ impl<'model, 'io> Inference<'model, 'io> {
                 self.take_results(&parts);
                 self.note_time(&parts, began.elapsed());
             }
-            outcome => {
-                // llama.cpp may hold a part of what it was given.
-                for part in &parts {
-                    let length = self.sequences[part.sequence].len();
-                    self.sequences[part.sequence].cut(&mut self.context, length);
-                }
-                self.recover(&parts, outcome);
-            }
+            outcome => self.give_up(&parts, outcome),
         }
+    }
+
+    /// Takes back a batch that was not computed, and goes on without it.
+    fn give_up(&mut self, parts: &[Part], outcome: DecodeOutcome) {
+        // llama.cpp may hold a part of what it was given.
+        for part in parts {
+            let length = self.sequences[part.sequence].len();
+            self.sequences[part.sequence].cut(&mut self.context, length);
+        }
+        self.recover(parts, outcome);
     }
 
     /// Puts a token of each reply into the batch, then parts of prompts as far as they fit.
@@ -487,6 +566,8 @@ impl<'model, 'io> Inference<'model, 'io> {
             return draft;
         };
         match task.model_draft_length(n_ctx, room, &model.cost) {
+            // It sees nothing.
+            _ if task.has_media() => Vec::new(),
             0 => Vec::new(),
             length => {
                 let draft = model.draft(self.sequences[place].index, &task.tokens, length);
@@ -505,14 +586,19 @@ impl<'model, 'io> Inference<'model, 'io> {
         let sequence = &self.sequences[place];
         let from = sequence.len();
         let end = task.tokens.len();
-        let mut to = end.min(from + room);
+        // What is shown does not go into a batch of tokens.
+        let text = task.tokens[from..].iter().take_while(|&&token| !is_shown(token)).count();
+        if text == 0 {
+            return 0;
+        }
+        let mut to = from + text.min(room);
         if self.context.needs_snapshots() && to == end && to - from > 1 {
             // One place in front of the reply can be gone back to: another reply needs the last token again.
             to -= 1;
         }
         let tokens = [&task.tokens[from..to], &draft].concat();
         let rows = if to == end { draft.len() + 1 } else { 0 };
-        let rows = self.context.push(&tokens, from, sequence.index, rows);
+        let rows = self.context.push(&tokens, sequence.position(), sequence.index, rows);
         parts.push(Part { task: index, sequence: place, tokens: to - from, draft, rows });
         tokens.len()
     }

@@ -6,19 +6,19 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::{
-    Adapter, ContinueFinal, EngineEvent, LoadError, LoadRequest, LoadSettings, ModelInfo, Pooling, PromptMessage,
-    Purpose, Role, TemplateInfo, TemplateSource,
+    Adapter, ContinueFinal, EngineEvent, Inputs, LoadError, LoadRequest, LoadSettings, ModelInfo, Pooling,
+    PromptMessage, Purpose, Role, TemplateInfo, TemplateSource,
 };
 
 use crate::child::Signals;
 use crate::draft_model::DraftModel;
 use crate::llama::{
-    Context, ContextSettings, LlamaError, LoadOutcome, LoraAdapter, Model, Templates, can_draft, capture_errors,
-    take_errors,
+    Context, ContextSettings, LlamaError, LoadOutcome, LoraAdapter, Model, Projector, Templates, can_draft,
+    capture_errors, is_whole, take_errors,
 };
 use crate::outbox::Outbox;
 use crate::plan::LoadPlan;
-use crate::prompt::{MarkerGuard, build_prompt};
+use crate::prompt::{MarkerGuard, Said, build_prompt};
 use crate::threads::ThreadTrial;
 
 /// The shortest time between two progress events.
@@ -143,6 +143,31 @@ pub(crate) fn draft_error(path: &Path, reason: String) -> LoadError {
 /// What an adapter has wrong with it.
 pub(crate) fn adapter_error(path: &Path, reason: String) -> LoadError {
     LoadError::Adapter { file: file_name(path), reason }
+}
+
+/// What a projector has wrong with it.
+pub(crate) fn projector_error(path: &Path, reason: String) -> LoadError {
+    LoadError::Projector { file: file_name(path), reason }
+}
+
+/// Loads the projector, if there is to be one.
+///
+/// # Errors
+/// [`LoadError::Projector`].
+pub(crate) fn load_projector<'model>(
+    model: &'model Model,
+    settings: &LoadSettings,
+) -> Result<Option<Projector<'model>>, LoadError> {
+    let Some(path) = &settings.projector else { return Ok(None) };
+    capture_errors();
+    if !is_whole(path) {
+        let lines = take_errors();
+        let reason = if lines.is_empty() { "its end is missing".into() } else { lines.join("\n") };
+        return Err(projector_error(path, reason));
+    }
+    let projector = Projector::load(model, path, thread_count(settings.n_threads), settings.n_gpu_layers != 0);
+    let lines = take_errors();
+    projector.map(Some).ok_or_else(|| projector_error(path, lines.join("\n")))
 }
 
 fn file_name(path: &Path) -> String {
@@ -311,7 +336,8 @@ fn choose_template<'model>(
     let question = [message(Role::User)];
     let twice = [message(Role::User), message(Role::User)];
     let try_out = |templates: &Templates<'_>, messages: &[PromptMessage]| {
-        build_prompt(templates, model.vocabulary(), guard, messages, &[], None, ContinueFinal::NewTurn).ok()
+        let said = Said { messages, media: &[] };
+        build_prompt(templates, model.vocabulary(), guard, said, &[], None, ContinueFinal::NewTurn).ok()
     };
     if let Ok(templates) = Templates::from_model(model)
         && templates.is_from_file()
@@ -358,6 +384,7 @@ fn describe(
         memory: plan.memory(),
         n_threads,
         template,
+        inputs: Inputs::default(),
     }
 }
 

@@ -7,7 +7,8 @@ use engawa_engine_protocol::{DeviceMemory, LoadError, LoadEstimate, LoadRequest,
 use crate::child::gpu_names;
 use crate::llama::{MemoryUse, ModelSettings, capture_errors, measure_memory, take_errors};
 use crate::load::{
-    adapter_error, available_memory, check_file, context_settings, draft_error, draft_refusal, layers_on_gpu, refusal,
+    adapter_error, available_memory, check_file, context_settings, draft_error, draft_refusal, layers_on_gpu,
+    projector_error, refusal,
 };
 
 /// Memory left to the rest of the machine when a load is judged, in bytes.
@@ -29,13 +30,16 @@ impl LoadPlan {
     /// Looks at all files, and decides what goes where.
     ///
     /// # Errors
-    /// [`LoadError::NotFound`], [`LoadError::NoPermission`], [`LoadError::NotGguf`], [`LoadError::Adapter`] and
-    /// [`LoadError::DraftModel`].
+    /// [`LoadError::NotFound`], [`LoadError::NoPermission`], [`LoadError::NotGguf`], [`LoadError::Adapter`],
+    /// [`LoadError::Projector`] and [`LoadError::DraftModel`].
     pub(crate) fn make(request: &LoadRequest) -> Result<Self, LoadError> {
         let LoadRequest { path, settings, .. } = request;
         check_file(path)?;
         for adapter in &settings.adapters {
             check_file(&adapter.path).map_err(|error| adapter_error(&adapter.path, error.to_string()))?;
+        }
+        if let Some(projector) = &settings.projector {
+            check_file(projector).map_err(|error| projector_error(projector, error.to_string()))?;
         }
         if let Some(draft) = &settings.draft_model {
             check_file(draft).map_err(|error| draft_error(draft, error.to_string()))?;
@@ -76,9 +80,9 @@ impl LoadPlan {
             self.model.keep_on_host();
             return;
         }
-        let adapters = settings.adapters.iter().filter_map(|adapter| std::fs::metadata(&adapter.path).ok());
+        let beside = settings.adapters.iter().map(|adapter| &adapter.path).chain(&settings.projector);
         let margin =
-            adapters.fold(GPU_MARGIN, |sum, file| sum.saturating_add(usize::try_from(file.len()).unwrap_or(0)));
+            beside.fold(GPU_MARGIN, |sum, path| sum.saturating_add(usize::try_from(file_bytes(path)).unwrap_or(0)));
         let context = context_settings(&LoadSettings { n_ctx, ..settings.clone() }, 0);
         let draft = self.draft.as_ref().zip(settings.draft_model.as_deref());
         self.model.fit(path, context, draft.map(|(draft, path)| (path, draft)), margin);
@@ -95,6 +99,17 @@ impl LoadPlan {
         }
         if let Some(host) = used.devices.last_mut() {
             host.memory_free = available_memory();
+        }
+        if let Some(projector) = &settings.projector {
+            // It is read, not mapped: to the first GPU, if there is one.
+            let bytes = file_bytes(projector);
+            let is_on_host = used.devices.len() == 1;
+            if let Some(device) = used.devices.first_mut() {
+                device.weights = device.weights.saturating_add(bytes);
+            }
+            if is_on_host {
+                used.repacked = used.repacked.saturating_add(bytes);
+            }
         }
         Ok(used)
     }
@@ -151,6 +166,11 @@ impl LoadPlan {
         let n_gpu = u32::try_from(gpu_names().len()).unwrap_or(u32::MAX);
         Ok(LoadEstimate { n_layer, n_gpu_layer, n_gpu, devices })
     }
+}
+
+/// The length of a file; 0 when it can't be told.
+fn file_bytes(path: &Path) -> u64 {
+    std::fs::metadata(path).map_or(0, |file| file.len())
 }
 
 /// The context that is meant: 0 is what the model was trained with. The log's lines when the file can't be read.

@@ -4,12 +4,15 @@
 //! where a control token could be read gets a break character that occurs nowhere else; after it ran, the prompt is
 //! cut at the breaks and each part becomes tokens by itself. `<|im_end|>` typed by a person so stays ten characters.
 
+use std::sync::Arc;
+
 use aho_corasick::AhoCorasick;
 use engawa_engine_protocol::{Constraint, ContinueFinal, GenerateError, PromptMessage, Role, ToolDefinition};
 use serde_json::{Value, json};
 
 use crate::grammar::{Origin, check_grammar};
 use crate::llama::{AppliedTemplate, LlamaError, Templates, TextKind, Token, Vocabulary, schema_to_grammar};
+use crate::media::{Shown, TokenizedMedia, is_shown};
 
 /// Characters that Unicode reserves for use inside a program, so that text hardly ever has one.
 const BREAKS: std::ops::RangeInclusive<char> = '\u{fdd0}'..='\u{fdef}';
@@ -32,9 +35,18 @@ pub(crate) struct MarkerGuard {
     model: AhoCorasick,
 }
 
+/// The messages of a conversation, and the media in all of them, in their order.
+#[derive(Clone, Copy)]
+pub(crate) struct Said<'a> {
+    pub(crate) messages: &'a [PromptMessage],
+    pub(crate) media: &'a [Arc<TokenizedMedia>],
+}
+
 /// A prompt as tokens, and what its reply needs.
 pub(crate) struct Prompt {
     pub(crate) tokens: Vec<Token>,
+    /// What stands among the tokens and is no text.
+    pub(crate) shown: Vec<Arc<Shown>>,
     pub(crate) applied: AppliedTemplate,
     /// What the reply begins with already; empty for a new one.
     pub(crate) written: String,
@@ -108,25 +120,30 @@ pub(crate) fn build_prompt(
     templates: &Templates<'_>,
     vocabulary: Vocabulary<'_>,
     guard: &MarkerGuard,
-    messages: &[PromptMessage],
+    said: Said<'_>,
     tools: &[ToolDefinition],
     constraint: Option<&Constraint>,
     continue_final: ContinueFinal,
 ) -> Result<Prompt, GenerateError> {
+    let messages = said.messages;
     check_constraint(constraint, tools)?;
     check_tools(tools).map_err(|reason| GenerateError::TemplateRefused { reason })?;
     // JSON keeps these characters as they are.
-    let all_text = json!([messages, tools]).to_string();
-    let break_character = BREAKS.into_iter().find(|&candidate| !all_text.contains(candidate)).ok_or_else(|| {
-        GenerateError::Tokenize { reason: "the text uses every character reserved for marking".into() }
-    })?;
+    let texts =
+        |message: &PromptMessage| json!([message.content, message.reasoning, message.tool_calls, message.tool_call_id]);
+    let all_text = json!([messages.iter().map(texts).collect::<Value>(), tools]).to_string();
+    let mut unused = BREAKS.into_iter().filter(|&candidate| !all_text.contains(candidate));
+    let (Some(break_character), Some(place)) = (unused.next(), unused.next()) else {
+        return Err(GenerateError::Tokenize { reason: "the text uses every character reserved for marking".into() });
+    };
+    let marks = Marks { guard, break_character, place };
     let (turns, begun) = match (continue_final, messages.split_last()) {
         (ContinueFinal::LastMessage, Some((last, turns))) => (turns, Some(last)),
         _ => (messages, None),
     };
     let refused =
         |error: LlamaError| GenerateError::TemplateRefused { reason: error.0.chars().take(REASON_LENGTH).collect() };
-    let mut request = template_request(guard, turns, tools, constraint, break_character);
+    let mut request = template_request(&marks, turns, tools, constraint)?;
     let mut applied = templates.apply(&request).map_err(refused)?;
     let offered = offers(tools, Value::clone);
     if !tools.is_empty() && request["tools"] != offered {
@@ -145,13 +162,75 @@ pub(crate) fn build_prompt(
         }
     }
     let written = begun.map(|message| written_text(&applied, message)).unwrap_or_default();
-    let prompt = applied.prompt.clone() + &guard.protect(&written, Role::Assistant, break_character);
-    let mut tokens = Vec::new();
-    for (index, part) in prompt.split(break_character).enumerate() {
-        let kind = if index == 0 { TextKind::PromptStart } else { TextKind::PromptPart };
-        tokens.extend(vocabulary.tokenize(part, kind).map_err(tokenize_error)?);
+    let text = applied.prompt.clone() + &marks.protect(&written, Role::Assistant);
+    let (tokens, shown) = marks.tokenize(&text, vocabulary, said.media)?;
+    Ok(Prompt { tokens, shown, applied, written })
+}
+
+/// What is put into a conversation before a template sees it, and found again in what that made of it.
+struct Marks<'a> {
+    guard: &'a MarkerGuard,
+    /// Here a text is cut, so that nothing is read across.
+    break_character: char,
+    /// Around the number of a medium.
+    place: char,
+}
+
+impl Marks<'_> {
+    fn protect(&self, text: &str, role: Role) -> String {
+        self.guard.protect(text, role, self.break_character)
     }
-    Ok(Prompt { tokens, applied, written })
+
+    /// A message's text with the places of its media, which are numbered from `first` on.
+    fn content(&self, message: &PromptMessage, first: usize) -> Result<String, GenerateError> {
+        let mut text = String::new();
+        let mut from = 0;
+        for (number, media) in (first..).zip(&message.media) {
+            let Some(before) = message.content.get(from..media.at) else {
+                let number = u32::try_from(number).unwrap_or(u32::MAX);
+                return Err(GenerateError::MediaUnreadable { number, reason: "its place is not in the text".into() });
+            };
+            text.push_str(&self.protect(before, message.role));
+            text.push_str(&format!("{0}{number}{0}", self.place));
+            from = media.at;
+        }
+        text.push_str(&self.protect(&message.content[from..], message.role));
+        Ok(text)
+    }
+
+    /// The tokens of what a template made, with those of the media in their places.
+    fn tokenize(
+        &self,
+        text: &str,
+        vocabulary: Vocabulary<'_>,
+        media: &[Arc<TokenizedMedia>],
+    ) -> Result<(Vec<Token>, Vec<Arc<Shown>>), GenerateError> {
+        let (mut tokens, mut shown) = (Vec::new(), Vec::new());
+        let mut placed = 0;
+        for (index, part) in text.split(self.place).enumerate() {
+            if index % 2 == 1 {
+                // Templates leave text as it is; one that does not can't have media.
+                let media = part.parse::<usize>().ok().and_then(|number| media.get(number));
+                let media = media.ok_or_else(|| refused_media("it changed the place of a picture or a sound"))?;
+                tokens.extend(&media.tokens);
+                shown.extend(media.shown.iter().cloned());
+                placed += 1;
+                continue;
+            }
+            for (cut, part) in part.split(self.break_character).enumerate() {
+                let kind = if index + cut == 0 { TextKind::PromptStart } else { TextKind::PromptPart };
+                tokens.extend(vocabulary.tokenize(part, kind).map_err(tokenize_error)?);
+            }
+        }
+        if placed != media.len() || tokens.last().is_some_and(|&token| is_shown(token)) {
+            return Err(refused_media("it left out a picture or a sound, or nothing stands behind it"));
+        }
+        Ok((tokens, shown))
+    }
+}
+
+fn refused_media(reason: &str) -> GenerateError {
+    GenerateError::TemplateRefused { reason: reason.into() }
 }
 
 /// What the model had written of a message, as it wrote it: thinking between its tags, then the reply.
@@ -176,19 +255,19 @@ fn written_text(applied: &AppliedTemplate, message: &PromptMessage) -> String {
     text
 }
 
-/// The number of tokens of each message's text alone.
+/// The number of tokens of each message's text and media alone.
 ///
 /// # Errors
 /// [`GenerateError::Tokenize`].
-pub(crate) fn count_messages(
-    vocabulary: Vocabulary<'_>,
-    messages: &[PromptMessage],
-) -> Result<Vec<u32>, GenerateError> {
-    messages
+pub(crate) fn count_messages(vocabulary: Vocabulary<'_>, said: Said<'_>) -> Result<Vec<u32>, GenerateError> {
+    let mut media = said.media.iter();
+    said.messages
         .iter()
         .map(|message| {
+            let shown: usize = media.by_ref().take(message.media.len()).map(|media| media.tokens.len()).sum();
             let count = vocabulary.tokenize(&message.content, TextKind::Plain).map_err(tokenize_error)?.len()
-                + vocabulary.tokenize(&message.reasoning, TextKind::Plain).map_err(tokenize_error)?.len();
+                + vocabulary.tokenize(&message.reasoning, TextKind::Plain).map_err(tokenize_error)?.len()
+                + shown;
             Ok(u32::try_from(count).unwrap_or(u32::MAX))
         })
         .collect()
@@ -199,23 +278,28 @@ fn tokenize_error(error: LlamaError) -> GenerateError {
 }
 
 fn template_request(
-    guard: &MarkerGuard,
+    marks: &Marks<'_>,
     messages: &[PromptMessage],
     tools: &[ToolDefinition],
     constraint: Option<&Constraint>,
-    break_character: char,
-) -> Value {
-    let messages: Vec<_> = messages.iter().map(|message| template_message(guard, message, break_character)).collect();
+) -> Result<Value, GenerateError> {
+    let mut media = 0;
+    let messages = messages.iter().map(|message| {
+        let first = media;
+        media += message.media.len();
+        template_message(marks, message, first)
+    });
+    let messages: Vec<_> = messages.collect::<Result<_, _>>()?;
     let mut request = json!({ "messages": messages });
     if !tools.is_empty() {
-        request["tools"] = offers(tools, |tool| protect_json(guard, tool, break_character));
+        request["tools"] = offers(tools, |tool| protect_json(marks, tool));
     }
     match constraint {
         None => {}
         Some(Constraint::Grammar(grammar)) => request["grammar"] = grammar.as_str().into(),
         Some(Constraint::JsonSchema(schema)) => request["json_schema"] = schema.as_str().into(),
     }
-    request
+    Ok(request)
 }
 
 /// The tools as templates take them.
@@ -286,15 +370,15 @@ pub(crate) fn constraint_error(reason: impl std::fmt::Display) -> GenerateError 
     GenerateError::Constraint { reason: reason.to_string().chars().take(REASON_LENGTH).collect() }
 }
 
-fn template_message(guard: &MarkerGuard, message: &PromptMessage, break_character: char) -> Value {
-    let protect = |text: &str| guard.protect(text, message.role, break_character);
+fn template_message(marks: &Marks<'_>, message: &PromptMessage, first_media: usize) -> Result<Value, GenerateError> {
+    let protect = |text: &str| marks.protect(text, message.role);
     let role = match message.role {
         Role::System => "system",
         Role::User => "user",
         Role::Assistant => "assistant",
         Role::Tool => "tool",
     };
-    let mut value = json!({ "role": role, "content": protect(&message.content) });
+    let mut value = json!({ "role": role, "content": marks.content(message, first_media)? });
     if !message.reasoning.is_empty() {
         value["reasoning_content"] = protect(&message.reasoning).into();
     }
@@ -308,17 +392,17 @@ fn template_message(guard: &MarkerGuard, message: &PromptMessage, break_characte
     if message.role == Role::Tool {
         value["tool_call_id"] = message.tool_call_id.as_str().into();
     }
-    value
+    Ok(value)
 }
 
 /// A definition whose every text, names of properties included, is kept from being read as a control token.
-fn protect_json(guard: &MarkerGuard, value: &Value, break_character: char) -> Value {
-    let protect = |text: &str| guard.protect(text, Role::User, break_character);
+fn protect_json(marks: &Marks<'_>, value: &Value) -> Value {
+    let protect = |text: &str| marks.protect(text, Role::User);
     match value {
         Value::String(text) => protect(text).into(),
-        Value::Array(items) => items.iter().map(|item| protect_json(guard, item, break_character)).collect(),
+        Value::Array(items) => items.iter().map(|item| protect_json(marks, item)).collect(),
         Value::Object(fields) => {
-            fields.iter().map(|(name, value)| (protect(name), protect_json(guard, value, break_character))).collect()
+            fields.iter().map(|(name, value)| (protect(name), protect_json(marks, value))).collect()
         }
         other => other.clone(),
     }

@@ -202,6 +202,9 @@ pub(crate) fn model_key(path: &Path, settings: &LoadSettings) -> io::Result<u64>
         hash_file(&adapter.path, &mut hasher)?;
         hasher.write_u32(adapter.scale.to_bits());
     }
+    if let Some(projector) = &settings.projector {
+        hash_file(projector, &mut hasher)?;
+    }
     hasher.write(format!("{:?} {:?} {:?}", settings.type_k, settings.type_v, settings.flash_attention).as_bytes());
     Ok(hasher.finish())
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use crate::llama::{Context, SEQUENCES, SequenceIndex, TextKind, Token, Vocabulary};
 use crate::load::fits_memory;
+use crate::media::{is_inside, is_shown, positions};
 use crate::saved::Head;
 
 /// Snapshots of a sequence: some turns back.
@@ -63,6 +64,11 @@ impl Sequence {
         self.tokens.len()
     }
 
+    /// The position behind the last token.
+    pub(crate) fn position(&self) -> usize {
+        positions(&self.tokens)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.tokens.is_empty()
     }
@@ -81,18 +87,26 @@ impl Sequence {
     /// Keeps the first `length` tokens, also of what an unfinished batch left behind them; as many of them as it has a
     /// snapshot of when the model can't forget only a part.
     pub(crate) fn cut(&mut self, context: &mut Context<'_>, length: usize) {
-        let kept = if context.truncate(self.index, length) { length } else { self.go_back(context, length) };
+        let position = self.position_of(length);
+        let kept = if context.truncate(self.index, position) { length } else { self.go_back(context, length) };
         self.written.clear();
         self.tokens.truncate(kept);
         self.replies.retain(|&start| start <= kept);
         self.snapshots.retain(|snapshot| snapshot.length <= kept);
     }
 
+    /// The position behind the first `length` tokens, of which there may be fewer.
+    fn position_of(&self, length: usize) -> usize {
+        positions(&self.tokens[..length.min(self.tokens.len())]) + length.saturating_sub(self.tokens.len())
+    }
+
     /// Goes back to the last snapshot of at most `length` tokens; gives its length, 0 without one.
     fn go_back(&self, context: &mut Context<'_>, length: usize) -> usize {
         let snapshot = self.snapshots.iter().rfind(|snapshot| snapshot.length <= length);
         match snapshot {
-            Some(snapshot) if context.go_back(self.index, &snapshot.state, snapshot.length) => snapshot.length,
+            Some(snapshot) if context.go_back(self.index, &snapshot.state, self.position_of(snapshot.length)) => {
+                snapshot.length
+            }
             _ => {
                 context.clear(self.index);
                 0
@@ -116,14 +130,16 @@ impl Sequence {
 
     /// Becomes the first `length` tokens of another sequence; empty when the model can't share a part.
     pub(crate) fn begin_like(&mut self, other: &Self, context: &mut Context<'_>, length: usize) {
-        let mut length = if context.share(other.index, self.index, length) { length } else { 0 };
+        let position = other.position_of(length);
+        let mut length = if context.share(other.index, self.index, position) { length } else { 0 };
         let up_to_there = other.snapshots.iter().filter(|snapshot| snapshot.length <= length);
         self.snapshots = up_to_there.cloned().collect();
-        if context.needs_snapshots() && length < other.len() {
-            length = self.go_back(context, length);
-        }
         self.written.clear();
         self.tokens = other.tokens[..length].to_vec();
+        if context.needs_snapshots() && length < other.len() {
+            length = self.go_back(context, length);
+            self.tokens.truncate(length);
+        }
         self.replies = other.replies.iter().copied().filter(|&start| start <= length).collect();
     }
 
@@ -132,8 +148,11 @@ impl Sequence {
         let Head { tokens, replies } = head;
         self.written.clear();
         self.snapshots.clear();
-        (self.tokens, self.replies) =
-            if context.restore(self.index, state, tokens.len()) { (tokens, replies) } else { (Vec::new(), Vec::new()) };
+        (self.tokens, self.replies) = if context.restore(self.index, state, positions(&tokens)) {
+            (tokens, replies)
+        } else {
+            (Vec::new(), Vec::new())
+        };
     }
 
     /// What a saved sequence has beside its state.
@@ -187,6 +206,9 @@ struct VocabularyText<'model>(Vocabulary<'model>);
 impl TokenText for VocabularyText<'_> {
     fn text(&self, token: Token) -> Option<Vec<u8>> {
         // Hand-made tokens are found in plain text as well: cut anew, a person's `<think>` would become a real one.
+        if is_shown(token) {
+            return None;
+        }
         let is_marker = self.0.is_control(token) || self.0.is_user_defined(token);
         if is_marker { None } else { self.0.piece(token, true).ok() }
     }
@@ -206,6 +228,10 @@ fn continuation(cache: &[Token], replies: &[usize], prompt: Vec<Token>, vocabula
     let mut continuation = by_text.unwrap_or(Continuation { keep: equal, tokens: prompt });
     // The logits of the last token are needed, so at least that one is decoded again.
     continuation.keep = continuation.keep.min(continuation.tokens.len().saturating_sub(1));
+    // What is shown is there as a whole or not at all.
+    while continuation.tokens.get(continuation.keep).is_some_and(|&token| is_inside(token)) {
+        continuation.keep -= 1;
+    }
     continuation
 }
 

@@ -1,11 +1,13 @@
 //! A request while it is answered.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use engawa_engine_protocol::{EngineEvent, FinishReason, GenerateError, GenerateRequest, RequestId, Sampling, Timings};
 
 use crate::generation::{Generation, Written};
 use crate::llama::{Context, LlamaError, Model, Row, Token};
+use crate::media::{Shown, is_shown};
 use crate::outbox::Outbox;
 use crate::prompt::Prompt;
 use crate::speculation::{DraftCost, Drafts};
@@ -68,6 +70,17 @@ impl<'model> Task<'model> {
     /// Whether its reply has begun.
     pub(crate) fn is_writing(&self) -> bool {
         self.generation.is_some()
+    }
+
+    /// Whether there is anything but text in its prompt.
+    pub(crate) fn has_media(&self) -> bool {
+        self.prompt.as_ref().is_some_and(|prompt| !prompt.shown.is_empty())
+    }
+
+    /// What is to be shown behind its first `length` tokens, if that is what comes there.
+    pub(crate) fn next_shown(&self, length: usize) -> Option<Arc<Shown>> {
+        let next = self.tokens.get(length..).filter(|next| next.first().is_some_and(|&token| is_shown(token)))?;
+        self.prompt.as_ref()?.shown.iter().find(|shown| next.starts_with(&shown.tokens)).cloned()
     }
 
     /// Notes how much of the prompt was in the cache.
@@ -136,7 +149,12 @@ impl<'model> Task<'model> {
     /// What the reply may go on with because it did before, at most `room` tokens.
     pub(crate) fn draft(&mut self, n_ctx: u32, room: usize, cost: &DraftCost) -> Vec<Token> {
         let room = self.draft_room(n_ctx, room);
-        if room == 0 { Vec::new() } else { self.drafts.draft(&self.tokens, room, cost) }
+        if room == 0 {
+            return Vec::new();
+        }
+        let mut draft = self.drafts.draft(&self.tokens, room, cost);
+        draft.truncate(draft.iter().take_while(|&&token| !is_shown(token)).count());
+        draft
     }
 
     /// How many tokens a model should draft, at most `room`.

@@ -18,6 +18,7 @@ mod fault;
 mod noise;
 mod random_adapter;
 mod random_model;
+mod random_projector;
 mod scripted_model;
 mod template;
 
@@ -26,5 +27,6 @@ pub use fault::Fault;
 pub use noise::Noise;
 pub use random_adapter::RandomAdapter;
 pub use random_model::{Architecture, RandomModel};
+pub use random_projector::RandomProjector;
 pub use scripted_model::{Scope, ScriptedFile, ScriptedModel};
 pub use template::{CHATML, Template};

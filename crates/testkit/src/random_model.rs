@@ -2,7 +2,7 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::TestkitError;
-use crate::gguf::{Pattern, Source, TensorType, Writer};
+use crate::gguf::{Pattern, Source, TensorType, Value, Writer};
 use crate::noise::Noise;
 use crate::template::Template;
 use crate::tokenizer::Tokenizer;
@@ -22,6 +22,8 @@ pub enum Architecture {
     Llama,
     /// Like llama, with biases at query, key and value.
     Qwen2,
+    /// Like qwen2, with positions in time, height and width.
+    Qwen2Vl,
     /// A state space model without attention: recurrent, so it can't forget a part of what it has read.
     Mamba,
     /// An encoder: its file says that the mean of a text's vectors is its vector.
@@ -35,6 +37,7 @@ impl Architecture {
         match self {
             Self::Llama => "llama",
             Self::Qwen2 => "qwen2",
+            Self::Qwen2Vl => "qwen2vl",
             Self::Mamba => "mamba",
             Self::Bert | Self::Reranker => "bert",
         }
@@ -232,6 +235,12 @@ impl RandomModel {
             set("attention.head_count", self.heads);
             set("attention.head_count_kv", self.kv_heads);
         }
+        if self.architecture == Architecture::Qwen2Vl {
+            // Pairs of a head's numbers that turn with the time, the height and the width.
+            let pairs = i32::try_from(self.dimension / self.heads / 2).unwrap_or(i32::MAX);
+            let sections = [pairs - pairs / 8 * 6, pairs / 8 * 3, pairs / 8 * 3, 0];
+            writer.set(format!("{architecture}.rope.dimension_sections"), Value::I32s(sections.to_vec()));
+        }
         writer.set(format!("{architecture}.attention.layer_norm_rms_epsilon"), 1e-5_f32);
         writer.set(format!("{architecture}.rope.freq_base"), 10_000.0_f32);
     }
@@ -268,7 +277,7 @@ impl Weights<'_> {
             self.vector(&name("attn_norm.weight"), dimension, 1.0);
             for (part, length) in [("attn_q", dimension), ("attn_k", kv_length), ("attn_v", kv_length)] {
                 self.matrix(&name(&format!("{part}.weight")), dimension, length);
-                if self.model.architecture == Architecture::Qwen2 {
+                if matches!(self.model.architecture, Architecture::Qwen2 | Architecture::Qwen2Vl) {
                     self.vector(&name(&format!("{part}.bias")), length, 0.0);
                 }
             }

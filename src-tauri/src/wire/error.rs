@@ -110,6 +110,9 @@ impl From<LoadError> for UiError {
             LoadError::Adapter { file, reason } => {
                 Self::new("adapter_failed", message).with_value("file", file).with_report(reason)
             }
+            LoadError::Projector { file, reason } => {
+                Self::new("projector_failed", message).with_value("file", file).with_report(reason)
+            }
             LoadError::DraftModel { file, reason } => {
                 Self::new("draft_model_failed", message).with_value("file", file).with_report(reason)
             }

@@ -281,6 +281,8 @@ impl From<LoadSettings> for engawa_chat::LoadSettings {
             },
             use_mmap: settings.use_mmap,
             use_mlock: settings.use_mlock,
+            // Messages of the window have no pictures yet.
+            projector: None,
             draft_model: settings.draft_model,
             speculation: if settings.prompt_lookup {
                 engawa_chat::Speculation::PromptLookup

@@ -9,7 +9,10 @@ use engawa_engine_protocol::{FlashAttention, KvType, LoadSettings};
 use llama_cpp_sys_2 as sys;
 
 use super::error::ErrorSlot;
-use super::{Model, Token, shim};
+use super::{LlamaError, Model, Token, shim};
+
+/// The most tokens that go through a model at once.
+pub(crate) const LARGEST_UBATCH: u32 = 512;
 
 /// Sequences that a context keeps apart: conversations that are written at once, and others that wait in its cache.
 pub(crate) const SEQUENCES: u16 = 8;
@@ -50,7 +53,7 @@ impl ContextSettings {
         // llama.cpp makes no batch larger than the context that was asked for.
         params.n_ctx = self.n_ctx.max(self.n_batch);
         params.n_batch = self.n_batch;
-        params.n_ubatch = self.n_batch.min(512);
+        params.n_ubatch = self.n_batch.min(LARGEST_UBATCH);
         params.n_seq_max = u32::from(SEQUENCES);
         // All sequences share the cells: one may have all of them, and a common beginning is kept once.
         params.kv_unified = true;
@@ -100,7 +103,7 @@ pub(crate) enum DecodeOutcome {
 pub(crate) struct SequenceIndex(pub(crate) u16);
 
 impl SequenceIndex {
-    fn raw(self) -> sys::llama_seq_id {
+    pub(super) fn raw(self) -> sys::llama_seq_id {
         sys::llama_seq_id::from(self.0)
     }
 }
@@ -175,13 +178,7 @@ impl<'model> Context<'model> {
         let mut error = ErrorSlot::new();
         // SAFETY: the batch's arrays hold `n_tokens` values each, and n_tokens is at most n_batch.
         let status = unsafe { shim::engawa_decode(self.as_ptr(), self.batch.raw, error.as_out()) };
-        match error.check(status) {
-            Ok(0) => DecodeOutcome::Done,
-            Ok(1) => DecodeOutcome::CacheFull,
-            Ok(2) => DecodeOutcome::Aborted,
-            Ok(status) => DecodeOutcome::Failed(status),
-            Err(_) => DecodeOutcome::Failed(-1),
-        }
+        outcome_of(error.check(status))
     }
 
     /// The scores of all tokens behind a row of the last batch, `[n_vocab]`.
@@ -344,6 +341,17 @@ impl Drop for Context<'_> {
     fn drop(&mut self) {
         // SAFETY: nobody else holds the pointer.
         unsafe { sys::llama_free(self.as_ptr()) }
+    }
+}
+
+/// What a status of `llama_decode` means.
+pub(super) fn outcome_of(status: Result<i32, LlamaError>) -> DecodeOutcome {
+    match status {
+        Ok(0) => DecodeOutcome::Done,
+        Ok(1) => DecodeOutcome::CacheFull,
+        Ok(2) => DecodeOutcome::Aborted,
+        Ok(status) => DecodeOutcome::Failed(status),
+        Err(_) => DecodeOutcome::Failed(-1),
     }
 }
 

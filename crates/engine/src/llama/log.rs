@@ -14,7 +14,10 @@ static ERRORS: Mutex<Option<Vec<String>>> = Mutex::new(None);
 /// Sends the log lines of llama.cpp and ggml to standard error, without those for debugging llama.cpp itself.
 pub(crate) fn route_logs_to_stderr() {
     // SAFETY: the callback is a plain function that lives as long as the process and takes no user data.
-    unsafe { sys::llama_log_set(Some(log_line), std::ptr::null_mut()) };
+    unsafe {
+        sys::llama_log_set(Some(log_line), std::ptr::null_mut());
+        sys::mtmd_helper_log_set(Some(log_line), std::ptr::null_mut());
+    }
     // What llama.cpp's `common` logs may quote a reply, and no log has anybody's words in it.
     // SAFETY: called before any other thread uses it.
     unsafe { super::shim::engawa_silence_common() };

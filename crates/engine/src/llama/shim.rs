@@ -113,6 +113,19 @@ unsafe extern "C" {
         batch: sys::llama_batch,
         error: *mut *mut c_char,
     ) -> i32;
+    pub(super) fn engawa_read_media(
+        projector: *mut sys::mtmd_context,
+        context: *mut sys::llama_context,
+        chunk: *const sys::mtmd_input_chunk,
+        numbers: *mut f32,
+        position: i32,
+        sequence: i32,
+        n_batch: i32,
+        error: *mut *mut c_char,
+    ) -> i32;
+
+    pub(super) fn engawa_is_whole(path: *const c_char, error: *mut *mut c_char) -> bool;
+
     pub(super) fn engawa_can_draft(
         model: *const sys::llama_model,
         draft: *const sys::llama_model,

@@ -11,6 +11,7 @@ mod demo;
 mod drafts;
 mod embedding;
 mod load;
+mod media;
 #[cfg(target_os = "linux")]
 mod offload;
 mod prefix;

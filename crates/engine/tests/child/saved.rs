@@ -13,11 +13,11 @@ use tempfile::TempDir;
 
 use crate::support::{Finished, ModelFile, assistant, finish, patiently, request, settings, start, user};
 
-fn cache(folder: &Path) -> CacheFolder {
+pub(crate) fn cache(folder: &Path) -> CacheFolder {
     CacheFolder { path: folder.join("kv"), max_bytes: 64 << 20 }
 }
 
-async fn start_with(file: &ModelFile, cache: CacheFolder, settings: LoadSettings) -> Arc<Engine> {
+pub(crate) async fn start_with(file: &ModelFile, cache: CacheFolder, settings: LoadSettings) -> Arc<Engine> {
     let engine = start().await;
     let mut events =
         engine.load(LoadRequest { path: file.path.clone(), settings, purpose: Purpose::Replies, cache: Some(cache) });

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use engawa_engine_protocol::{
-    DeviceMemory, LoadError, LoadEstimate, LoadSettings, ModelInfo, TemplateInfo, TemplateSource,
+    DeviceMemory, Inputs, LoadError, LoadEstimate, LoadSettings, ModelInfo, TemplateInfo, TemplateSource,
 };
 
 /// The variable that says how to greet.
@@ -156,6 +156,7 @@ impl ModelBehaviour {
                 accepts_repeated_roles: self != Self::PersonFirst,
                 supports_thinking: true,
             },
+            inputs: Inputs::default(),
         }
     }
 }

@@ -1,0 +1,294 @@
+//! Pictures and sounds in a prompt: what is in their files, and how they stand among its tokens.
+//!
+//! A medium has tokens like a text. Those of what is shown are made up: negative numbers from a checksum of the file, so that
+//! a prompt with the same picture in the same place begins with the same tokens, in memory and on disk.
+
+use std::collections::VecDeque;
+use std::io::Cursor;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::Scope;
+
+use engawa_engine_protocol::{GenerateError, Inputs, Media, MediaKind, PromptMessage};
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
+use sha2::{Digest, Sha256};
+
+use crate::llama::{LARGEST_UBATCH, MediaChunk, MediaPiece, Projector, Signal, Token, capture_errors, take_errors};
+use crate::sound::read_sound;
+
+/// The longest side of a picture, in pixels, and what reading it may allocate, in bytes.
+const LONGEST_SIDE: u32 = 16_384;
+const MOST_MEMORY: u64 = 512 << 20;
+/// The media that are kept apart: those of a conversation are needed for each of its messages.
+const KEPT: usize = 16;
+
+/// Set in tokens of what is shown, but for the first of a chunk.
+const INSIDE: u32 = 1 << 28;
+/// Set in those that take no position of their own.
+const STAYS: u32 = 1 << 29;
+const NAME: u32 = INSIDE - 1;
+
+/// Whether a token is one of what is shown.
+pub(crate) fn is_shown(token: Token) -> bool {
+    token < -1
+}
+
+/// Whether a token is one of what is shown, and another one of the same chunk stands in front of it.
+pub(crate) fn is_inside(token: Token) -> bool {
+    is_shown(token) && bits(token) & INSIDE != 0
+}
+
+/// The positions that tokens take.
+pub(crate) fn positions(tokens: &[Token]) -> usize {
+    tokens.iter().filter(|&&token| !is_shown(token) || bits(token) & STAYS == 0).count()
+}
+
+fn bits(token: Token) -> u32 {
+    (token + 2).unsigned_abs()
+}
+
+/// The made-up tokens of a chunk that is known by a checksum.
+fn shown_tokens(checksum: &[u8; 32], n_tokens: usize, n_positions: usize) -> Vec<Token> {
+    let (words, _) = checksum.as_chunks::<4>();
+    let token = |index: usize| {
+        let inside = if index == 0 { 0 } else { INSIDE };
+        let stays = if index < n_positions { 0 } else { STAYS };
+        let name = u32::from_le_bytes(words[index % words.len()]) & NAME;
+        -2 - i32::try_from(name | inside | stays).unwrap_or(0)
+    };
+    (0..n_tokens).map(token).collect()
+}
+
+/// A part of a medium that is shown at once.
+pub(crate) struct Shown {
+    pub(crate) tokens: Vec<Token>,
+    pub(crate) chunk: MediaChunk,
+}
+
+/// A medium among the tokens of a prompt.
+pub(crate) struct TokenizedMedia {
+    pub(crate) tokens: Vec<Token>,
+    pub(crate) shown: Vec<Arc<Shown>>,
+}
+
+/// Everything that is done with media: taken apart here, computed by a thread of its own.
+pub(crate) struct MediaReader<'scope> {
+    projector: &'scope Projector<'scope>,
+    /// Those used last, newest first, by the checksum of their files.
+    known: VecDeque<([u8; 32], Arc<TokenizedMedia>)>,
+    jobs: Sender<Arc<Shown>>,
+    results: Receiver<(Arc<Shown>, Option<Vec<f32>>)>,
+    /// What is being computed.
+    begun: Vec<Arc<Shown>>,
+    /// What is computed and waits for its turn.
+    finished: Vec<(Arc<Shown>, Option<Vec<f32>>)>,
+}
+
+/// What became of something that is to be shown.
+pub(crate) enum Computed {
+    /// The numbers that the model reads.
+    Numbers(Vec<f32>),
+    /// It is being computed.
+    NotYet,
+    /// It can't be computed.
+    Failed,
+}
+
+impl<'scope> MediaReader<'scope> {
+    /// Starts the thread that computes; it ends with this value.
+    pub(crate) fn start(scope: &'scope Scope<'scope, '_>, projector: &'scope Projector<'scope>) -> Self {
+        let (jobs, waiting) = channel::<Arc<Shown>>();
+        let (sender, results) = channel();
+        scope.spawn(move || {
+            for shown in waiting {
+                let numbers = projector.encode(&shown.chunk);
+                if sender.send((shown, numbers)).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { projector, known: VecDeque::new(), jobs, results, begun: Vec::new(), finished: Vec::new() }
+    }
+
+    pub(crate) fn projector(&self) -> &'scope Projector<'scope> {
+        self.projector
+    }
+
+    /// The media of all messages, in their order.
+    ///
+    /// # Errors
+    /// [`GenerateError::MediaUnsupported`] and [`GenerateError::MediaUnreadable`].
+    pub(crate) fn tokenize(&mut self, messages: &[PromptMessage]) -> Result<Vec<Arc<TokenizedMedia>>, GenerateError> {
+        let media = messages.iter().flat_map(|message| &message.media);
+        (0..).zip(media).map(|(number, media)| self.tokenize_one(number, media)).collect()
+    }
+
+    fn tokenize_one(&mut self, number: u32, media: &Media) -> Result<Arc<TokenizedMedia>, GenerateError> {
+        let checksum: [u8; 32] = Sha256::digest(&media.file).into();
+        let place = self.known.iter().position(|(other, _)| *other == checksum);
+        let tokenized = match place.and_then(|place| self.known.remove(place)) {
+            Some((_, tokenized)) => tokenized,
+            None => Arc::new(self.read(number, &media.file, &checksum)?),
+        };
+        self.known.push_front((checksum, Arc::clone(&tokenized)));
+        self.known.truncate(KEPT);
+        Ok(tokenized)
+    }
+
+    fn read(&self, number: u32, file: &[u8], checksum: &[u8; 32]) -> Result<TokenizedMedia, GenerateError> {
+        let unreadable = |reason: String| GenerateError::MediaUnreadable { number, reason };
+        let what = kind(file).ok_or_else(|| unreadable("the file is of no kind that can be read".into()))?;
+        check_input(self.projector.inputs(), what, number)?;
+        capture_errors();
+        let pieces = match what {
+            MediaKind::Image => read_image(file).map(|image| {
+                let (width, height) = image.dimensions();
+                self.projector.pieces(&Signal::Image { width, height, rgb: image.as_raw() })
+            }),
+            MediaKind::Audio => read_sound(file, self.projector.sample_rate())
+                .map(|samples| self.projector.pieces(&Signal::Audio { samples: &samples })),
+        };
+        let lines = take_errors();
+        let pieces = pieces.map_err(unreadable)?.ok_or_else(|| unreadable(lines.join("\n")))?;
+        let mut tokenized = TokenizedMedia { tokens: Vec::new(), shown: Vec::new() };
+        for (index, piece) in (0_u32..).zip(pieces) {
+            match piece {
+                MediaPiece::Tokens(tokens) => tokenized.tokens.extend(tokens),
+                MediaPiece::Chunk(chunk) => {
+                    if chunk.is_whole && chunk.n_tokens > LARGEST_UBATCH as usize {
+                        return Err(unreadable(format!("it is more than {LARGEST_UBATCH} tokens to this model")));
+                    }
+                    // Chunks of the same file are told apart as well.
+                    let name = Sha256::new().chain_update(checksum).chain_update(index.to_le_bytes()).finalize();
+                    let tokens = shown_tokens(&name.into(), chunk.n_tokens, chunk.n_positions);
+                    tokenized.tokens.extend(&tokens);
+                    tokenized.shown.push(Arc::new(Shown { tokens, chunk }));
+                }
+            }
+        }
+        Ok(tokenized)
+    }
+
+    /// What the model reads of something that is to be shown; begins to compute it when nobody did.
+    pub(crate) fn compute(&mut self, shown: &Arc<Shown>) -> Computed {
+        self.finished.extend(self.results.try_iter());
+        let is_it = |other: &Arc<Shown>| Arc::ptr_eq(other, shown);
+        if let Some(place) = self.finished.iter().position(|(other, _)| is_it(other)) {
+            self.begun.retain(|other| !is_it(other));
+            return match self.finished.swap_remove(place).1 {
+                Some(numbers) if self.projector.is_all_of(&numbers, &shown.chunk) => Computed::Numbers(numbers),
+                _ => Computed::Failed,
+            };
+        }
+        if !self.begun.iter().any(is_it) {
+            if self.jobs.send(Arc::clone(shown)).is_err() {
+                return Computed::Failed;
+            }
+            self.begun.push(Arc::clone(shown));
+        }
+        Computed::NotYet
+    }
+
+    /// Whether anything is being computed, or waits to be fetched.
+    pub(crate) fn is_computing(&self) -> bool {
+        !self.begun.is_empty()
+    }
+
+    /// Forgets what was computed for those who wait no more.
+    pub(crate) fn forget_all_but(&mut self, wanted: &[Arc<Shown>]) {
+        self.finished.extend(self.results.try_iter());
+        let is_wanted = |shown: &Arc<Shown>| wanted.iter().any(|other| Arc::ptr_eq(other, shown));
+        for (shown, _) in self.finished.extract_if(.., |(shown, _)| !is_wanted(shown)) {
+            self.begun.retain(|other| !Arc::ptr_eq(other, &shown));
+        }
+    }
+}
+
+/// Refuses media where nothing can show them.
+///
+/// # Errors
+/// [`GenerateError::MediaUnsupported`] and, for a file that is neither, [`GenerateError::MediaUnreadable`].
+pub(crate) fn refuse(messages: &[PromptMessage]) -> Result<(), GenerateError> {
+    match messages.iter().flat_map(|message| &message.media).next() {
+        None => Ok(()),
+        Some(media) => check_input(Inputs::default(), kind(&media.file).unwrap_or(MediaKind::Image), 0),
+    }
+}
+
+fn check_input(inputs: Inputs, what: MediaKind, number: u32) -> Result<(), GenerateError> {
+    let is_taken = match what {
+        MediaKind::Image => inputs.images,
+        MediaKind::Audio => inputs.audio,
+    };
+    if is_taken { Ok(()) } else { Err(GenerateError::MediaUnsupported { number, what }) }
+}
+
+/// What a file is, by its first bytes.
+fn kind(file: &[u8]) -> Option<MediaKind> {
+    let is_wave = file.starts_with(b"RIFF") && file.get(8..12) == Some(b"WAVE");
+    let is_mp3 = file.starts_with(b"ID3") || matches!(file, [0xff, second, ..] if second & 0xe0 == 0xe0);
+    if is_wave || is_mp3 || file.starts_with(b"fLaC") {
+        return Some(MediaKind::Audio);
+    }
+    image::guess_format(file).ok().map(|_| MediaKind::Image)
+}
+
+/// Reads a picture, the way up that its camera noted, over white where it is transparent.
+fn read_image(file: &[u8]) -> Result<image::RgbImage, String> {
+    let mut reader = ImageReader::new(Cursor::new(file)).with_guessed_format().map_err(|error| error.to_string())?;
+    let mut limits = Limits::default();
+    (limits.max_image_width, limits.max_image_height) = (Some(LONGEST_SIDE), Some(LONGEST_SIDE));
+    limits.max_alloc = Some(MOST_MEMORY);
+    reader.limits(limits);
+    let mut decoder = reader.into_decoder().map_err(|error| error.to_string())?;
+    let orientation = decoder.orientation().map_err(|error| error.to_string())?;
+    let mut image = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
+    image.apply_orientation(orientation);
+    if !image.color().has_alpha() {
+        return Ok(image.into_rgb8());
+    }
+    let image = image.into_rgba8();
+    let over_white = |value: u8, alpha: u8| {
+        let alpha = u32::from(alpha);
+        u8::try_from((u32::from(value) * alpha + 255 * (255 - alpha)) / 255).unwrap_or(u8::MAX)
+    };
+    Ok(image::RgbImage::from_fn(image.width(), image.height(), |x, y| {
+        let [red, green, blue, alpha] = image.get_pixel(x, y).0;
+        image::Rgb([red, green, blue].map(|value| over_white(value, alpha)))
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shown_tokens_name_their_file_and_take_positions() {
+        let one = shown_tokens(&[7; 32], 5, 2);
+        assert!(one.iter().all(|&token| is_shown(token)));
+        assert_eq!(one.iter().map(|&token| is_inside(token)).collect::<Vec<_>>(), [false, true, true, true, true]);
+        assert_eq!(positions(&one), 2);
+        assert_eq!(positions(&[1, one[0], one[1], one[2], 3]), 4);
+        assert_ne!(shown_tokens(&[8; 32], 5, 2)[0], one[0]);
+        assert_eq!(shown_tokens(&[255; 32], 1, 0).len(), 1, "the largest is a token as well");
+        for token in [0, 1, -1, i32::MAX] {
+            assert!(!is_shown(token) && !is_inside(token), "{token}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_picture_is_an_error() {
+        let mut png = Cursor::new(Vec::new());
+        DynamicImage::new_rgba8(3, 2).write_to(&mut png, image::ImageFormat::Png).unwrap();
+        let png = png.into_inner();
+        assert_eq!(kind(&png), Some(MediaKind::Image));
+        let image = read_image(&png).unwrap();
+        assert_eq!((image.dimensions(), image.get_pixel(0, 0).0), ((3, 2), [255; 3]), "nothing there is white");
+        assert!(read_image(&png[..png.len() / 2]).is_err());
+        assert_eq!(kind(b"GGUF is no picture"), None);
+        // It says of itself that it has 60,000 × 60,000 pixels.
+        let mut large = png;
+        large[16..24].copy_from_slice(&[0, 0, 234, 96, 0, 0, 234, 96]);
+        assert!(read_image(&large).is_err());
+    }
+}
