@@ -153,7 +153,8 @@ impl SavedSequences {
             superseded && owner_of(&file.path) == Some(owner)
         });
         self.make_room(total);
-        let name = format!("{owner}.{:016x}.{SUFFIX}", checksum(&bytes));
+        // Of the head without its checksum: with it, a CRC is the same for all.
+        let name = format!("{owner}.{:016x}.{SUFFIX}", checksum(&bytes[..bytes.len() - 8]));
         let path = self.folder.path.join(name);
         if let Err(error) = write_file(&path, &bytes, state) {
             eprintln!("engine: a sequence could not be saved: {error}");
@@ -378,7 +379,11 @@ mod tests {
         let other = SavedSequences::open(folder(temporary.path(), 1 << 20), 8).unwrap();
         assert_eq!(other.files.len(), 1, "it counts, and stays");
         assert!(other.files[0].head.is_none());
-        again.forget("a-b");
+        // Another branch of the same conversation does not take its place, nor does another model.
+        again.write("a-b", Head { tokens: (1..101).collect(), replies: Vec::new() }, b"branch");
+        SavedSequences::open(folder(temporary.path(), 1 << 20), 8).unwrap().write("a-b", head(), b"other model");
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 3);
+        SavedSequences::open(folder(temporary.path(), 1 << 20), 7).unwrap().forget("a-b");
         assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
     }
 
