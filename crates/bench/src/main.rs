@@ -1,6 +1,7 @@
 //! Measures what Engawa promises of its speed, as ratios within one run; `cargo xtask bench` builds and starts it.
 //!
-//! `engawa-bench [decode] [first-token] [chats] [restart] [lookup] [models] [window]`: all without a name. Figures go to
+//! `engawa-bench [decode] [first-token] [chats] [restart] [lookup] [models] [server] [window]`: all without a name. `server` needs llama.cpp's own
+//! tools, whose folder `LLAMA_BIN` names; `models` compares with them, too, where they are. Figures go to
 //! standard output as a table; `docs/benchmarks.md` keeps them with their machine.
 //!
 //! `engawa-bench replies MODEL` measures nothing: it answers prompts for the evaluation of a model.
@@ -13,9 +14,11 @@ mod decode;
 mod first_token;
 mod lookup;
 mod models;
+mod peer;
 mod replies;
 mod report;
 mod restart;
+mod server;
 mod whole_path;
 mod window;
 
@@ -23,6 +26,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use engawa_testkit::RandomModel;
+
+use crate::peer::PeerTools;
 
 fn main() -> anyhow::Result<()> {
     engawa_engine::run_if_engine_child();
@@ -36,8 +41,9 @@ fn main() -> anyhow::Result<()> {
     }
     let folder = tempfile::tempdir().context("while making a folder for the models")?;
     let runtime = tokio::runtime::Runtime::new().context("while starting tokio")?;
+    let peer = PeerTools::find()?;
     report::heading();
-    if ["decode", "first-token", "chats", "restart"].iter().any(|part| wants(part)) {
+    if ["decode", "first-token", "chats", "restart", "server"].iter().any(|part| wants(part)) {
         let model = half_billion(folder.path())?;
         if wants("decode") {
             runtime.block_on(decode::measure(&model, folder.path()))?;
@@ -51,9 +57,15 @@ fn main() -> anyhow::Result<()> {
         if wants("restart") {
             runtime.block_on(restart::measure(&model, folder.path()))?;
         }
+        if wants("server") {
+            match &peer {
+                Some(tools) => runtime.block_on(server::measure(tools, &model, folder.path()))?,
+                None => eprintln!("Left out: LLAMA_BIN names no folder with llama-server."),
+            }
+        }
     }
     if wants("models") {
-        runtime.block_on(models::measure(folder.path()))?;
+        runtime.block_on(models::measure(peer.as_ref(), folder.path()))?;
     }
     if wants("lookup") {
         runtime.block_on(lookup::measure(folder.path()))?;
