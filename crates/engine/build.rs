@@ -35,7 +35,7 @@ fn compile_shim(source: &Path) {
     build
         .cpp(true)
         .std("c++17")
-        .files(["cpp/chat.cpp", "cpp/model.cpp", "cpp/sampler.cpp"])
+        .files(["cpp/chat.cpp", "cpp/model.cpp", "cpp/projector.cpp", "cpp/sampler.cpp"])
         .include("cpp")
         .define("LLAMA_SHARED", None)
         .define("GGML_SHARED", None)

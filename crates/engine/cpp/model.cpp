@@ -1,16 +1,12 @@
 #include "fit.h"
-#include "gguf.h"
 #include "json.h"
 #include "llama.h"
-#include "mtmd-helper.h"
 #include "speculative.h"
 
 #include "guard.h"
 #include "shim.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <memory>
 #include <vector>
 
 int32_t engawa_tokenize(const llama_vocab * vocab, const char * text, int32_t length, llama_token * tokens, int32_t capacity,
@@ -29,34 +25,6 @@ int32_t engawa_token_to_piece(const llama_vocab * vocab, llama_token token, char
 
 int32_t engawa_decode(llama_context * context, llama_batch batch, char ** error) {
     return engawa_guard<int32_t>(error, -1, [&] { return llama_decode(context, batch); });
-}
-
-int32_t engawa_read_media(mtmd_context * projector, llama_context * context, const mtmd_input_chunk * chunk, float * numbers,
-                          llama_pos position, llama_seq_id sequence, int32_t n_batch, char ** error) {
-    return engawa_guard<int32_t>(error, -1, [&] {
-        llama_pos behind = 0;
-        return mtmd_helper_decode_image_chunk(projector, context, chunk, numbers, position, sequence, n_batch, &behind, nullptr, nullptr);
-    });
-}
-
-bool engawa_is_whole(const char * path, char ** error) {
-    return engawa_guard<bool>(error, false, [&] {
-        const gguf_init_params params{ /* no_alloc */ true, /* ctx */ nullptr };
-        const std::unique_ptr<gguf_context, decltype(&gguf_free)> file(gguf_init_from_file(path, params), gguf_free);
-        if (!file) {
-            return false;
-        }
-        const uint64_t length = std::filesystem::file_size(std::filesystem::u8path(path));
-        const uint64_t begin  = gguf_get_data_offset(file.get());
-        for (int64_t i = 0; i < gguf_get_n_tensors(file.get()); i++) {
-            const uint64_t offset = gguf_get_tensor_offset(file.get(), i);
-            const uint64_t size   = gguf_get_tensor_size(file.get(), i);
-            if (begin > length || offset > length - begin || size > length - begin - offset) {
-                return false;
-            }
-        }
-        return true;
-    });
 }
 
 bool engawa_can_draft(const llama_model * model, const llama_model * draft, char ** error) {

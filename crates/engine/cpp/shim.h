@@ -96,12 +96,21 @@ int32_t engawa_token_to_piece(const struct llama_vocab * vocab, llama_token toke
                               bool special, char ** error);
 int32_t engawa_decode(struct llama_context * context, struct llama_batch batch, char ** error);
 
+// ---- projectors ----
+
+// The kinds of projector that a file says it has, as JSON: ["mlp"]. An error when not all of its tensors are in the file; null
+// without one when it is no GGUF that can be read.
+char * engawa_projector_kinds(const char * path, char ** error);
+// What a picture (`width` × `height` × 3 bytes) or, where `rgb` is null, a sound (`n_samples`) is to a model; null when the projector
+// refuses it. Freed with `mtmd_input_chunks_free`.
+struct mtmd_input_chunks * engawa_media_chunks(const struct mtmd_context * projector, const uint8_t * rgb, uint32_t width, uint32_t height,
+                                               const float * samples, size_t n_samples, char ** error);
+struct mtmd_input_chunk * engawa_chunk_copy(const struct mtmd_input_chunk * chunk, char ** error);
 // Reads what a projector made of a chunk, `n_tokens` × `n_embd` numbers: the status of `llama_decode`.
 int32_t engawa_read_media(struct mtmd_context * projector, struct llama_context * context, const struct mtmd_input_chunk * chunk,
-                          float * numbers, llama_pos position, llama_seq_id sequence, int32_t n_batch, char ** error);
+                          const float * numbers, llama_pos position, llama_seq_id sequence, int32_t n_batch, char ** error);
 
-// Whether all tensors that a GGUF names are in it.
-bool engawa_is_whole(const char * path, char ** error);
+// ---- models ----
 
 // Whether `draft` has the vocabulary of `model`, so that it can draft for it.
 bool engawa_can_draft(const struct llama_model * model, const struct llama_model * draft, char ** error);

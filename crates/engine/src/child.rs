@@ -15,7 +15,7 @@ use llama_cpp_2::llama_backend::LlamaBackend;
 
 use crate::embedding::Embedder;
 use crate::inference::Inference;
-use crate::llama::{Projector, c_path, route_logs_to_stderr};
+use crate::llama::{c_path, route_logs_to_stderr};
 use crate::load::{load_draft_weights, load_projector, load_weights, prepare, prepare_embedding};
 use crate::media::MediaReader;
 use crate::outbox::Outbox;
@@ -188,15 +188,15 @@ fn serve(request: &LoadRequest, requests: &Receiver<EngineRequest>, outbox: &mut
         Ok(weights) => weights,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };
-    let mut loaded = match prepare(&model, draft_weights.as_ref(), &request.settings, &plan, &SIGNALS) {
+    let loaded = match prepare(&model, draft_weights.as_ref(), projector.as_ref(), &request.settings, &plan, &SIGNALS) {
         Ok(loaded) => loaded,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };
-    loaded.info.inputs = projector.as_ref().map(Projector::inputs).unwrap_or_default();
     outbox.send(&EngineEvent::ModelLoaded(loaded.info.clone()));
     let saved = request.cache.clone().and_then(|folder| open_saved(folder, request));
     std::thread::scope(|scope| {
-        let media = projector.as_ref().map(|projector| MediaReader::start(scope, projector));
+        let most_whole = loaded.context.piece_size().min(loaded.context.batch_size());
+        let media = projector.as_ref().map(|projector| MediaReader::start(scope, projector, most_whole));
         Inference::new(&model, loaded, saved, request.settings.speculation, media, requests, outbox, &SIGNALS).run();
     });
 }

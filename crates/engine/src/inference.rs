@@ -17,11 +17,11 @@ use crate::draft_model::DraftModel;
 use crate::generation::SamplerPlan;
 use crate::llama::{Context, DecodeOutcome, Model, Row, Templates, Token};
 use crate::load::{Loaded, fits_memory};
-use crate::media::{self, Computed, MediaReader, Shown, TokenizedMedia, is_shown};
+use crate::media::{self, Computed, MediaError, MediaReader, Shown, TokenizedMedia, is_shown};
 use crate::outbox::Outbox;
 use crate::prompt::{MarkerGuard, Prompt, Said, build_prompt, count_messages};
 use crate::saved::SavedSequences;
-use crate::sequence::Sequence;
+use crate::sequence::{Continuation, Sequence};
 use crate::speculation::DraftCost;
 use crate::task::{Step, Task};
 use crate::threads::ThreadTrial;
@@ -208,7 +208,10 @@ impl<'model, 'io> Inference<'model, 'io> {
 
     fn tokenize_media(&mut self, messages: &[PromptMessage]) -> Result<Vec<Arc<TokenizedMedia>>, GenerateError> {
         match &mut self.media {
-            Some(media) => media.tokenize(messages),
+            Some(media) => media.tokenize(messages, self.context.size() as usize).map_err(|error| match error {
+                MediaError::Generate(error) => error,
+                MediaError::TooMany { tokens } => self.context_too_small(tokens),
+            }),
             None => media::refuse(messages).map(|()| Vec::new()),
         }
     }
@@ -266,19 +269,17 @@ impl<'model, 'io> Inference<'model, 'io> {
 
     /// Gives a task the sequence that has most of its tokens already; false when all are in use.
     fn place(&mut self, index: usize) -> Result<bool, GenerateError> {
-        let Some(least_recent) = self.least_recent_idle() else { return Ok(false) };
+        let Some(mut least_recent) = self.least_recent_idle() else { return Ok(false) };
         self.prepare(index)?;
-        let vocabulary = self.model.vocabulary();
-        let wanted = &self.tasks[index].tokens;
-        let continuations = self.sequences.iter().map(|sequence| sequence.continuation(vocabulary, wanted.clone()));
-        let Some((source, continuation)) = continuations.enumerate().max_by_key(|(_, continuation)| continuation.keep)
-        else {
-            return Ok(false);
-        };
-        let keep = continuation.keep;
-        if self.restore(least_recent, index, keep) {
-            return self.place(index);
+        let Some((mut source, mut continuation)) = self.best_source(index) else { return Ok(false) };
+        if self.restore(least_recent, index, continuation.keep) {
+            // Other sequences are there now.
+            let (Some(idle), Some(best)) = (self.least_recent_idle(), self.best_source(index)) else {
+                return Ok(false);
+            };
+            (least_recent, (source, continuation)) = (idle, best);
         }
+        let keep = continuation.keep;
         let wanted_by = &self.tasks[index].request.owner;
         let goes_on = self.is_idle(source) && self.may_cut(source, keep, wanted_by.as_deref());
         let target = if goes_on { source } else { least_recent };
@@ -301,6 +302,14 @@ impl<'model, 'io> Inference<'model, 'io> {
         task.sequence = Some(target);
         task.note_reused(self.sequences[target].len());
         Ok(true)
+    }
+
+    /// The sequence that has most of a task's tokens already, and how they continue it.
+    fn best_source(&self, index: usize) -> Option<(usize, Continuation)> {
+        let vocabulary = self.model.vocabulary();
+        let wanted = &self.tasks[index].tokens;
+        let continuations = self.sequences.iter().map(|sequence| sequence.continuation(vocabulary, wanted.clone()));
+        continuations.enumerate().max_by_key(|(_, continuation)| continuation.keep)
     }
 
     /// Whether what a sequence has behind its first `keep` tokens is worth less than what another one holds: the end of
@@ -387,8 +396,8 @@ impl<'model, 'io> Inference<'model, 'io> {
 
     // Sequences on disk.
 
-    /// Brings a saved sequence into `target` if it has more of a task's prompt than the `keep` tokens that are in memory.
-    /// False when there is none.
+    /// Brings a saved sequence into `target` if it has more of a task's prompt than the `keep` tokens that are in memory. Whether
+    /// that changed anything there: what does not fit may have made others leave.
     fn restore(&mut self, target: usize, index: usize, keep: usize) -> bool {
         let Some(saved) = &mut self.saved else { return false };
         let found = saved.find(self.model.vocabulary(), &self.tasks[index].tokens);
@@ -407,7 +416,7 @@ impl<'model, 'io> Inference<'model, 'io> {
                 return true;
             }
             if !self.evict_idle() {
-                return false;
+                return true;
             }
         }
     }
@@ -417,6 +426,10 @@ impl<'model, 'io> Inference<'model, 'io> {
         let Some(saved) = &mut self.saved else { return };
         let sequence = &self.sequences[sequence];
         let Some(owner) = &sequence.owner else { return };
+        // A state that ends with what is shown can't be told from a damaged one: its last position may not be that of its length.
+        if sequence.tokens().last().is_some_and(|&token| is_shown(token)) {
+            return;
+        }
         if saved.wants(sequence.tokens()) && fits_memory(self.context.state_size(sequence.index)) {
             let state = self.context.save(sequence.index);
             saved.write(owner, sequence.head(), &state);
@@ -454,37 +467,29 @@ impl<'model, 'io> Inference<'model, 'io> {
     /// Reads what is to be shown next to a task, if it is computed; begins to compute it otherwise.
     fn show_media(&mut self) {
         let Some(media) = &mut self.media else { return };
-        let mut wanted = Vec::new();
-        let mut shown_to = None;
-        for (index, task) in self.tasks.iter().enumerate() {
-            let Some(place) = task.sequence else { continue };
-            let Some(next) = task.next_shown(self.sequences[place].len()) else { continue };
-            match media.compute(&next) {
-                Computed::NotYet => wanted.push(next),
-                computed => {
-                    shown_to = Some((index, place, next, computed));
-                    break;
+        let wanted: Vec<_> = (self.tasks.iter().enumerate())
+            .filter_map(|(index, task)| Some((index, task.next_shown(self.sequences[task.sequence?].len())?)))
+            .collect();
+        let all: Vec<_> = wanted.iter().map(|(_, shown)| Arc::clone(shown)).collect();
+        media.forget_all_but(&all);
+        for (index, shown) in wanted {
+            match media.compute(&shown) {
+                Computed::NotYet => {}
+                Computed::Numbers(numbers) => return self.show(index, &shown, &numbers),
+                Computed::Failed => {
+                    return self.after(index, Step::Fails(GenerateError::Decode { status: -1 }));
                 }
             }
-        }
-        match shown_to {
-            Some((index, place, shown, Computed::Numbers(numbers))) => self.show(index, place, &shown, numbers),
-            Some((index, ..)) => {
-                let error = GenerateError::Decode { status: -1 };
-                self.after(index, Step::Fails(error));
-            }
-            // What was computed for a task that is gone.
-            None => media.forget_all_but(&wanted),
         }
     }
 
     /// Reads what was computed of something that is to be shown to a task. One such thing goes through the model between two
     /// batches.
-    fn show(&mut self, index: usize, place: usize, shown: &Arc<Shown>, mut numbers: Vec<f32>) {
-        let Some(media) = &self.media else { return };
+    fn show(&mut self, index: usize, shown: &Shown, numbers: &[f32]) {
+        let (Some(media), Some(place)) = (&self.media, self.tasks[index].sequence) else { return };
         let sequence = &mut self.sequences[place];
         let (position, name) = (sequence.position(), sequence.index);
-        let outcome = self.context.read_media(media.projector(), &shown.chunk, &mut numbers, position, name);
+        let outcome = self.context.read_media(media.projector(), &shown.chunk, numbers, position, name);
         let part =
             Part { task: index, sequence: place, tokens: shown.tokens.len(), draft: Vec::new(), rows: Vec::new() };
         if outcome == DecodeOutcome::Done {
@@ -529,7 +534,9 @@ impl<'model, 'io> Inference<'model, 'io> {
         self.context.clear_batch();
         self.rounds_without_drafts = self.rounds_without_drafts.saturating_sub(1);
         let missing = |task: &Task<'_>, sequences: &[Sequence]| {
-            task.sequence.map_or(0, |sequence| task.tokens.len() - sequences[sequence].len())
+            let behind = task.sequence.map(|sequence| &task.tokens[sequences[sequence].len()..]);
+            // What is shown does not go into a batch of tokens.
+            behind.filter(|next| !next.first().is_some_and(|&token| is_shown(token))).map_or(0, <[Token]>::len)
         };
         let (writing, mut reading): (Vec<usize>, Vec<usize>) = (0..self.tasks.len())
             .filter(|&index| missing(&self.tasks[index], &self.sequences) > 0)
@@ -565,9 +572,11 @@ impl<'model, 'io> Inference<'model, 'io> {
         let (Some(model), Some(place)) = (self.draft_model.as_mut().filter(|_| draft.is_empty()), task.sequence) else {
             return draft;
         };
-        match task.model_draft_length(n_ctx, room, &model.cost) {
+        if task.has_media() {
             // It sees nothing.
-            _ if task.has_media() => Vec::new(),
+            return Vec::new();
+        }
+        match task.model_draft_length(n_ctx, room, &model.cost) {
             0 => Vec::new(),
             length => {
                 let draft = model.draft(self.sequences[place].index, &task.tokens, length);
@@ -586,11 +595,7 @@ impl<'model, 'io> Inference<'model, 'io> {
         let sequence = &self.sequences[place];
         let from = sequence.len();
         let end = task.tokens.len();
-        // What is shown does not go into a batch of tokens.
         let text = task.tokens[from..].iter().take_while(|&&token| !is_shown(token)).count();
-        if text == 0 {
-            return 0;
-        }
         let mut to = from + text.min(room);
         if self.context.needs_snapshots() && to == end && to - from > 1 {
             // One place in front of the reply can be gone back to: another reply needs the last token again.
@@ -612,6 +617,11 @@ impl<'model, 'io> Inference<'model, 'io> {
     }
 
     fn note_time(&mut self, parts: &[Part], took: Duration) {
+        if self.media.as_ref().is_some_and(MediaReader::is_computing) {
+            // Beside that, nothing takes the time that it takes otherwise.
+            self.draft_model.as_mut().map(DraftModel::take_spent);
+            return;
+        }
         if parts.iter().all(|part| part.tokens == 1 && !part.rows.is_empty()) {
             let drafted = parts.iter().map(|part| part.draft.len()).sum();
             if parts.len() + drafted == 1 {

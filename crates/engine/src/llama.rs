@@ -18,13 +18,13 @@ mod template;
 mod vocabulary;
 
 pub(crate) use adapter::LoraAdapter;
-pub(crate) use context::{Context, ContextSettings, DecodeOutcome, LARGEST_UBATCH, Row, SEQUENCES, SequenceIndex};
+pub(crate) use context::{Context, ContextSettings, DecodeOutcome, Row, SEQUENCES, SequenceIndex};
 pub(crate) use error::LlamaError;
 pub(crate) use log::{capture_errors, route_logs_to_stderr, take_errors};
 pub(crate) use memory::{MemoryUse, measure_memory};
 pub(crate) use model::{LoadOutcome, Model, ModelSettings, can_draft};
 pub(crate) use path::c_path;
-pub(crate) use projector::{MediaChunk, MediaPiece, Projector, Signal, is_whole};
+pub(crate) use projector::{MediaChunk, MediaPiece, Projector, Signal, projector_kinds};
 pub(crate) use reply_parser::{ReplyDelta, ReplyParser};
 pub(crate) use sampler::Sampler;
 pub(crate) use template::{AppliedTemplate, Templates, schema_to_grammar};

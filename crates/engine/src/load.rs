@@ -14,7 +14,7 @@ use crate::child::Signals;
 use crate::draft_model::DraftModel;
 use crate::llama::{
     Context, ContextSettings, LlamaError, LoadOutcome, LoraAdapter, Model, Projector, Templates, can_draft,
-    capture_errors, is_whole, take_errors,
+    capture_errors, projector_kinds, take_errors,
 };
 use crate::outbox::Outbox;
 use crate::plan::LoadPlan;
@@ -37,6 +37,46 @@ const MEAN: i32 = 1;
 const CLS: i32 = 2;
 const LAST: i32 = 3;
 const RANK: i32 = 4;
+
+/// The kinds of projector that are let into llama.cpp: those in use that nothing is known against, and that need to know of a
+/// picture only the picture itself.
+const PROJECTORS: [&str; 35] = [
+    "adapter",
+    "cogvlm",
+    "gemma3",
+    "gemma3na",
+    "gemma3nv",
+    "gemma4a",
+    "gemma4ua",
+    "gemma4uv",
+    "gemma4v",
+    "glm4v",
+    "idefics3",
+    "internvl",
+    "janus_pro",
+    "kimik25",
+    "kimivl",
+    "ldp",
+    "ldpv2",
+    "lfm2",
+    "lfm2a",
+    "lightonocr",
+    "ling3vl",
+    "llama4",
+    "mimovl",
+    "mlp",
+    "nemotron_v2_vl",
+    "phi4",
+    "pixtral",
+    "qwen2.5o",
+    "qwen2.5vl_merger",
+    "qwen2a",
+    "qwen2vl_merger",
+    "qwen3a",
+    "qwen3vl_merger",
+    "ultravox",
+    "voxtral",
+];
 
 /// What a context and its prompts need, beside the model itself.
 pub(crate) struct Loaded<'model> {
@@ -160,11 +200,18 @@ pub(crate) fn load_projector<'model>(
 ) -> Result<Option<Projector<'model>>, LoadError> {
     let Some(path) = &settings.projector else { return Ok(None) };
     capture_errors();
-    if !is_whole(path) {
-        let lines = take_errors();
-        let reason = if lines.is_empty() { "its end is missing".into() } else { lines.join("\n") };
-        return Err(projector_error(path, reason));
+    let kinds = projector_kinds(path);
+    let lines = take_errors();
+    let kinds = kinds.map_err(|error| projector_error(path, error.0))?;
+    let kinds = kinds.ok_or_else(|| projector_error(path, lines.join("\n")))?;
+    if kinds.is_empty() {
+        return Err(projector_error(path, "it is no projector".into()));
     }
+    if let Some(kind) = kinds.iter().find(|kind| !PROJECTORS.contains(&kind.as_str())) {
+        let kind: String = kind.chars().take(64).collect();
+        return Err(projector_error(path, format!("projectors of the kind {kind:?} are not supported")));
+    }
+    capture_errors();
     let projector = Projector::load(model, path, thread_count(settings.n_threads), settings.n_gpu_layers != 0);
     let lines = take_errors();
     projector.map(Some).ok_or_else(|| projector_error(path, lines.join("\n")))
@@ -230,12 +277,16 @@ pub(crate) fn prepare_embedding<'model>(
 pub(crate) fn prepare<'model>(
     model: &'model Model,
     draft: Option<&'model Model>,
+    projector: Option<&Projector<'_>>,
     settings: &LoadSettings,
     plan: &LoadPlan,
     signals: &'static Signals,
 ) -> Result<Loaded<'model>, LoadError> {
     capture_errors();
-    let context_settings = context_settings(settings, model.trained_context());
+    let mut context_settings = context_settings(settings, model.trained_context());
+    if projector.is_some_and(Projector::reads_whole) {
+        context_settings = context_settings.with_whole_pictures();
+    }
     let context = Context::new(model, context_settings, signals.abort_flag());
     let lines = take_errors();
     let mut context = context.ok_or_else(|| refusal(&lines))?;
@@ -251,7 +302,8 @@ pub(crate) fn prepare<'model>(
     let n_threads = context_settings.n_threads;
     let draft_model =
         draft.map(|draft| prepare_draft(draft, model, &context, settings, n_threads, signals)).transpose()?;
-    let info = describe(model, &context, plan, n_threads, template);
+    let inputs = projector.map(Projector::inputs).unwrap_or_default();
+    let info = ModelInfo { inputs, ..describe(model, &context, plan, n_threads, template) };
     Ok(Loaded { context, templates, guard, threads, draft_model, info })
 }
 

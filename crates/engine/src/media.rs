@@ -13,13 +13,14 @@ use engawa_engine_protocol::{GenerateError, Inputs, Media, MediaKind, PromptMess
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 use sha2::{Digest, Sha256};
 
-use crate::llama::{LARGEST_UBATCH, MediaChunk, MediaPiece, Projector, Signal, Token, capture_errors, take_errors};
+use crate::llama::{MediaChunk, MediaPiece, Projector, Signal, Token, capture_errors, take_errors};
 use crate::sound::read_sound;
 
-/// The longest side of a picture, in pixels, and what reading it may allocate, in bytes.
+/// The longest side of a picture, in pixels, and the most that it has of them and of bytes.
 const LONGEST_SIDE: u32 = 16_384;
-const MOST_MEMORY: u64 = 512 << 20;
-/// The media that are kept apart: those of a conversation are needed for each of its messages.
+const MOST_PIXELS: u64 = 64 << 20;
+const MOST_BYTES: u64 = 256 << 20;
+/// The media that are kept apart, beside those of the last request: a conversation's are needed for each of its messages.
 const KEPT: usize = 16;
 
 /// Set in tokens of what is shown, but for the first of a chunk.
@@ -76,18 +77,23 @@ pub(crate) struct MediaReader<'scope> {
     projector: &'scope Projector<'scope>,
     /// Those used last, newest first, by the checksum of their files.
     known: VecDeque<([u8; 32], Arc<TokenizedMedia>)>,
+    /// Tokens of the largest chunk that can go through the model in one piece.
+    most_whole: usize,
     jobs: Sender<Arc<Shown>>,
-    results: Receiver<(Arc<Shown>, Option<Vec<f32>>)>,
+    results: Receiver<(Arc<Shown>, Numbers)>,
     /// What is being computed.
     begun: Vec<Arc<Shown>>,
-    /// What is computed and waits for its turn.
-    finished: Vec<(Arc<Shown>, Option<Vec<f32>>)>,
+    /// What is computed, for as long as a task waits for it.
+    finished: Vec<(Arc<Shown>, Numbers)>,
 }
+
+/// What the model reads of something that is shown; `None` when it can't be computed.
+type Numbers = Option<Arc<[f32]>>;
 
 /// What became of something that is to be shown.
 pub(crate) enum Computed {
     /// The numbers that the model reads.
-    Numbers(Vec<f32>),
+    Numbers(Arc<[f32]>),
     /// It is being computed.
     NotYet,
     /// It can't be computed.
@@ -96,31 +102,51 @@ pub(crate) enum Computed {
 
 impl<'scope> MediaReader<'scope> {
     /// Starts the thread that computes; it ends with this value.
-    pub(crate) fn start(scope: &'scope Scope<'scope, '_>, projector: &'scope Projector<'scope>) -> Self {
+    ///
+    /// `most_whole`: tokens that go through the model in one piece.
+    pub(crate) fn start(
+        scope: &'scope Scope<'scope, '_>,
+        projector: &'scope Projector<'scope>,
+        most_whole: usize,
+    ) -> Self {
         let (jobs, waiting) = channel::<Arc<Shown>>();
         let (sender, results) = channel();
         scope.spawn(move || {
             for shown in waiting {
-                let numbers = projector.encode(&shown.chunk);
+                let numbers = projector.encode(&shown.chunk).map(Arc::from);
                 if sender.send((shown, numbers)).is_err() {
                     return;
                 }
             }
         });
-        Self { projector, known: VecDeque::new(), jobs, results, begun: Vec::new(), finished: Vec::new() }
+        Self { projector, known: VecDeque::new(), most_whole, jobs, results, begun: Vec::new(), finished: Vec::new() }
     }
 
     pub(crate) fn projector(&self) -> &'scope Projector<'scope> {
         self.projector
     }
 
-    /// The media of all messages, in their order.
+    /// The media of all messages, in their order, unless they have `most` tokens or more.
     ///
     /// # Errors
-    /// [`GenerateError::MediaUnsupported`] and [`GenerateError::MediaUnreadable`].
-    pub(crate) fn tokenize(&mut self, messages: &[PromptMessage]) -> Result<Vec<Arc<TokenizedMedia>>, GenerateError> {
-        let media = messages.iter().flat_map(|message| &message.media);
-        (0..).zip(media).map(|(number, media)| self.tokenize_one(number, media)).collect()
+    /// [`MediaError`].
+    pub(crate) fn tokenize(
+        &mut self,
+        messages: &[PromptMessage],
+        most: usize,
+    ) -> Result<Vec<Arc<TokenizedMedia>>, MediaError> {
+        let mut tokenized = Vec::new();
+        let mut tokens = 0;
+        for (number, media) in (0..).zip(messages.iter().flat_map(|message| &message.media)) {
+            let media = self.tokenize_one(number, media)?;
+            tokens += media.tokens.len();
+            if tokens >= most {
+                return Err(MediaError::TooMany { tokens });
+            }
+            tokenized.push(media);
+        }
+        self.known.truncate(KEPT.max(tokenized.len()));
+        Ok(tokenized)
     }
 
     fn tokenize_one(&mut self, number: u32, media: &Media) -> Result<Arc<TokenizedMedia>, GenerateError> {
@@ -131,7 +157,6 @@ impl<'scope> MediaReader<'scope> {
             None => Arc::new(self.read(number, &media.file, &checksum)?),
         };
         self.known.push_front((checksum, Arc::clone(&tokenized)));
-        self.known.truncate(KEPT);
         Ok(tokenized)
     }
 
@@ -139,25 +164,37 @@ impl<'scope> MediaReader<'scope> {
         let unreadable = |reason: String| GenerateError::MediaUnreadable { number, reason };
         let what = kind(file).ok_or_else(|| unreadable("the file is of no kind that can be read".into()))?;
         check_input(self.projector.inputs(), what, number)?;
-        capture_errors();
-        let pieces = match what {
-            MediaKind::Image => read_image(file).map(|image| {
+        let (image, samples);
+        let signal = match what {
+            MediaKind::Image => {
+                image = read_image(file).map_err(unreadable)?;
                 let (width, height) = image.dimensions();
-                self.projector.pieces(&Signal::Image { width, height, rgb: image.as_raw() })
-            }),
-            MediaKind::Audio => read_sound(file, self.projector.sample_rate())
-                .map(|samples| self.projector.pieces(&Signal::Audio { samples: &samples })),
+                Signal::Image { width, height, rgb: image.as_raw() }
+            }
+            MediaKind::Audio => {
+                samples = read_sound(file, self.projector.sample_rate()).map_err(unreadable)?;
+                Signal::Audio { samples: &samples }
+            }
         };
+        capture_errors();
+        let pieces = self.projector.pieces(&signal);
         let lines = take_errors();
-        let pieces = pieces.map_err(unreadable)?.ok_or_else(|| unreadable(lines.join("\n")))?;
+        let pieces = pieces.map_err(|error| unreadable(error.0))?.ok_or_else(|| unreadable(lines.join("\n")))?;
         let mut tokenized = TokenizedMedia { tokens: Vec::new(), shown: Vec::new() };
         for (index, piece) in (0_u32..).zip(pieces) {
             match piece {
+                // A token that the vocabulary lacks.
+                MediaPiece::Tokens(tokens) if tokens.iter().any(|&token| token < 0) => {
+                    return Err(unreadable("the model lacks a token that the projector needs".into()));
+                }
                 MediaPiece::Tokens(tokens) => tokenized.tokens.extend(tokens),
+                MediaPiece::Chunk(chunk) if chunk.n_tokens == 0 || chunk.n_positions > chunk.n_tokens => {
+                    return Err(unreadable("the projector makes no tokens of it".into()));
+                }
+                MediaPiece::Chunk(chunk) if chunk.is_whole && chunk.n_tokens > self.most_whole => {
+                    return Err(unreadable(format!("it is more than {} tokens to this model", self.most_whole)));
+                }
                 MediaPiece::Chunk(chunk) => {
-                    if chunk.is_whole && chunk.n_tokens > LARGEST_UBATCH as usize {
-                        return Err(unreadable(format!("it is more than {LARGEST_UBATCH} tokens to this model")));
-                    }
                     // Chunks of the same file are told apart as well.
                     let name = Sha256::new().chain_update(checksum).chain_update(index.to_le_bytes()).finalize();
                     let tokens = shown_tokens(&name.into(), chunk.n_tokens, chunk.n_positions);
@@ -171,12 +208,13 @@ impl<'scope> MediaReader<'scope> {
 
     /// What the model reads of something that is to be shown; begins to compute it when nobody did.
     pub(crate) fn compute(&mut self, shown: &Arc<Shown>) -> Computed {
-        self.finished.extend(self.results.try_iter());
         let is_it = |other: &Arc<Shown>| Arc::ptr_eq(other, shown);
-        if let Some(place) = self.finished.iter().position(|(other, _)| is_it(other)) {
-            self.begun.retain(|other| !is_it(other));
-            return match self.finished.swap_remove(place).1 {
-                Some(numbers) if self.projector.is_all_of(&numbers, &shown.chunk) => Computed::Numbers(numbers),
+        self.take_results();
+        if let Some((_, numbers)) = self.finished.iter().find(|(other, _)| is_it(other)) {
+            return match numbers {
+                Some(numbers) if self.projector.is_all_of(numbers, &shown.chunk) => {
+                    Computed::Numbers(Arc::clone(numbers))
+                }
                 _ => Computed::Failed,
             };
         }
@@ -189,6 +227,13 @@ impl<'scope> MediaReader<'scope> {
         Computed::NotYet
     }
 
+    fn take_results(&mut self) {
+        for (shown, numbers) in self.results.try_iter() {
+            self.begun.retain(|other| !Arc::ptr_eq(other, &shown));
+            self.finished.push((shown, numbers));
+        }
+    }
+
     /// Whether anything is being computed, or waits to be fetched.
     pub(crate) fn is_computing(&self) -> bool {
         !self.begun.is_empty()
@@ -196,18 +241,29 @@ impl<'scope> MediaReader<'scope> {
 
     /// Forgets what was computed for those who wait no more.
     pub(crate) fn forget_all_but(&mut self, wanted: &[Arc<Shown>]) {
-        self.finished.extend(self.results.try_iter());
-        let is_wanted = |shown: &Arc<Shown>| wanted.iter().any(|other| Arc::ptr_eq(other, shown));
-        for (shown, _) in self.finished.extract_if(.., |(shown, _)| !is_wanted(shown)) {
-            self.begun.retain(|other| !Arc::ptr_eq(other, &shown));
-        }
+        self.take_results();
+        self.finished.retain(|(shown, _)| wanted.iter().any(|other| Arc::ptr_eq(other, shown)));
+    }
+}
+
+/// Why media can't stand in a prompt.
+pub(crate) enum MediaError {
+    /// [`GenerateError::MediaUnsupported`] or [`GenerateError::MediaUnreadable`].
+    Generate(GenerateError),
+    /// They are more than the context holds: so many tokens, without those that were not looked at.
+    TooMany { tokens: usize },
+}
+
+impl From<GenerateError> for MediaError {
+    fn from(error: GenerateError) -> Self {
+        Self::Generate(error)
     }
 }
 
 /// Refuses media where nothing can show them.
 ///
 /// # Errors
-/// [`GenerateError::MediaUnsupported`] and, for a file that is neither, [`GenerateError::MediaUnreadable`].
+/// [`GenerateError::MediaUnsupported`]; a file of no known kind counts as a picture.
 pub(crate) fn refuse(messages: &[PromptMessage]) -> Result<(), GenerateError> {
     match messages.iter().flat_map(|message| &message.media).next() {
         None => Ok(()),
@@ -238,9 +294,13 @@ fn read_image(file: &[u8]) -> Result<image::RgbImage, String> {
     let mut reader = ImageReader::new(Cursor::new(file)).with_guessed_format().map_err(|error| error.to_string())?;
     let mut limits = Limits::default();
     (limits.max_image_width, limits.max_image_height) = (Some(LONGEST_SIDE), Some(LONGEST_SIDE));
-    limits.max_alloc = Some(MOST_MEMORY);
+    limits.max_alloc = Some(MOST_BYTES);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|error| error.to_string())?;
+    let (width, height) = decoder.dimensions();
+    if u64::from(width) * u64::from(height) > MOST_PIXELS || decoder.total_bytes() > MOST_BYTES {
+        return Err(format!("{width} × {height} pixels are too many"));
+    }
     let orientation = decoder.orientation().map_err(|error| error.to_string())?;
     let mut image = DynamicImage::from_decoder(decoder).map_err(|error| error.to_string())?;
     image.apply_orientation(orientation);
@@ -286,9 +346,14 @@ mod tests {
         assert_eq!((image.dimensions(), image.get_pixel(0, 0).0), ((3, 2), [255; 3]), "nothing there is white");
         assert!(read_image(&png[..png.len() / 2]).is_err());
         assert_eq!(kind(b"GGUF is no picture"), None);
-        // It says of itself that it has 60,000 × 60,000 pixels.
-        let mut large = png;
-        large[16..24].copy_from_slice(&[0, 0, 234, 96, 0, 0, 234, 96]);
-        assert!(read_image(&large).is_err());
+        // It says of itself that it has 60,000 × 60,000 pixels, and 12,000 × 12,000.
+        for side in [[0, 0, 234, 96], [0, 0, 46, 224]] {
+            let mut large = png.clone();
+            large[16..20].copy_from_slice(&side);
+            large[20..24].copy_from_slice(&side);
+            let checksum = crc32fast::hash(&large[12..29]).to_be_bytes();
+            large[29..33].copy_from_slice(&checksum);
+            assert!(read_image(&large).is_err());
+        }
     }
 }

@@ -103,8 +103,9 @@ impl LoadPlan {
         if let Some(projector) = &settings.projector {
             // It is read, not mapped: to the first GPU, if there is one.
             let bytes = file_bytes(projector);
-            let is_on_host = used.devices.len() == 1;
-            if let Some(device) = used.devices.first_mut() {
+            let is_on_host = settings.n_gpu_layers == 0 || used.devices.len() == 1;
+            let device = if is_on_host { used.devices.last_mut() } else { used.devices.first_mut() };
+            if let Some(device) = device {
                 device.weights = device.weights.saturating_add(bytes);
             }
             if is_on_host {

@@ -11,8 +11,10 @@ use symphonia::core::formats::{FormatOptions, TrackType};
 use symphonia::core::io::{MediaSourceStream, MediaSourceStreamOptions};
 use symphonia::core::meta::MetadataOptions;
 
-/// The longest sound that is read, in seconds.
-const LONGEST: usize = 30 * 60;
+/// The longest sound that is read, in samples: half an hour at 48,000 a second.
+const LONGEST: usize = 30 * 60 * 48_000;
+/// What is shorter is filled up with silence, in parts of a second: projectors want something to look at.
+const SHORTEST: u32 = 10;
 /// Frames that are resampled at once.
 const CHUNK: usize = 4096;
 /// Rates that sounds have, in samples per second.
@@ -24,12 +26,15 @@ const RATES: std::ops::RangeInclusive<u32> = 4_000..=384_000;
 /// What is wrong with the file.
 pub(crate) fn read_sound(file: &[u8], rate: u32) -> Result<Vec<f32>, String> {
     let (samples, own_rate) = decode(file)?;
-    if own_rate == rate {
-        return Ok(samples);
-    }
+    let mut samples = if own_rate == rate { samples } else { resample(&samples, own_rate, rate)? };
+    samples.resize(samples.len().max((rate / SHORTEST) as usize), 0.0);
+    Ok(samples)
+}
+
+fn resample(samples: &[f32], own_rate: u32, rate: u32) -> Result<Vec<f32>, String> {
     let (from, to) = (own_rate as usize, rate as usize);
     let mut resampler = Fft::<f32>::new(from, to, CHUNK, 1, FixedSync::Input).map_err(|error| error.to_string())?;
-    let frames = InterleavedSlice::new(&samples, 1, samples.len()).map_err(|error| error.to_string())?;
+    let frames = InterleavedSlice::new(samples, 1, samples.len()).map_err(|error| error.to_string())?;
     let resampled = resampler.process_all(&frames, samples.len(), None).map_err(|error| error.to_string())?;
     Ok(resampled.take_data())
 }
@@ -53,7 +58,12 @@ fn decode(file: &[u8]) -> Result<(Vec<f32>, u32), String> {
         if packet.track_id != id {
             continue;
         }
-        let decoded = decoder.decode(&packet).map_err(text)?;
+        let decoded = match decoder.decode(&packet) {
+            Ok(decoded) => decoded,
+            // One damaged packet is left out.
+            Err(Error::DecodeError(_)) => continue,
+            Err(error) => return Err(text(error)),
+        };
         let channels = decoded.spec().channels().count().max(1);
         let own_rate = *rate.get_or_insert(decoded.spec().rate());
         if own_rate != decoded.spec().rate() || !RATES.contains(&own_rate) {
@@ -61,8 +71,8 @@ fn decode(file: &[u8]) -> Result<(Vec<f32>, u32), String> {
         }
         decoded.copy_to_vec_interleaved(&mut interleaved);
         samples.extend(interleaved.chunks(channels).map(|frame| frame.iter().sum::<f32>() / channels as f32));
-        if samples.len() > LONGEST * own_rate as usize {
-            return Err(format!("it is longer than {} minutes", LONGEST / 60));
+        if samples.len() > LONGEST {
+            return Err("it is too long".into());
         }
     }
     match rate {
@@ -106,6 +116,14 @@ mod tests {
             assert!(tone.abs_diff(440) <= 3, "{tone} Hz of {rate}");
             let loudest = samples.iter().fold(0.0_f32, |loudest, sample| loudest.max(sample.abs()));
             assert!((0.4..0.6).contains(&loudest), "{loudest}");
+        }
+    }
+
+    #[test]
+    fn a_sound_is_never_too_short_to_look_at() {
+        for frames in [1, 200] {
+            assert_eq!(read_sound(&wave(16_000, 1, frames), 16_000).unwrap().len(), 1600);
+            assert!(read_sound(&wave(44_100, 2, frames), 16_000).unwrap().len() >= 1600);
         }
     }
 

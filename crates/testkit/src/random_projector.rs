@@ -3,13 +3,20 @@ use std::path::Path;
 use crate::gguf::{Source, TensorType, Value, Writer};
 use crate::{Noise, TestkitError};
 
-/// Builds a projector file with random weights: a small vision transformer for pictures.
+/// Builds a projector file with random weights: a small transformer for pictures or sounds.
 ///
-/// As it is: 56 × 56 pixels in patches of 14, for [`RandomModel`](crate::RandomModel) as that is. A picture becomes 16 tokens.
+/// As it is: for pictures of 56 × 56 pixels in patches of 14, and for [`RandomModel`](crate::RandomModel) as that is.
 #[derive(Debug, Clone)]
 pub struct RandomProjector {
     dimension: u32,
-    is_qwen2_vl: bool,
+    kind: Kind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Llava,
+    Qwen2Vl,
+    Qwen2Audio,
 }
 
 const SIDE: u32 = 56;
@@ -18,15 +25,18 @@ const WIDTH: u32 = 32;
 const FEED_FORWARD: u32 = 64;
 const HEADS: u32 = 2;
 const LAYERS: u32 = 2;
+/// Of a sound: its bands, and the places in half a minute.
+const BANDS: u32 = 80;
+const PLACES: u64 = 1500;
 
 impl Default for RandomProjector {
     fn default() -> Self {
-        Self { dimension: 64, is_qwen2_vl: false }
+        Self { dimension: 64, kind: Kind::Llava }
     }
 }
 
 impl RandomProjector {
-    /// The tokens that a picture becomes.
+    /// The tokens that a picture becomes, as it is.
     pub const TOKENS: u32 = (SIDE / PATCH) * (SIDE / PATCH);
 
     /// Starts from the projector that [`RandomProjector`] describes.
@@ -45,7 +55,14 @@ impl RandomProjector {
     /// Makes it that of Qwen2-VL: pictures keep their shape, and have rows and columns of tokens.
     #[must_use]
     pub fn qwen2_vl(mut self) -> Self {
-        self.is_qwen2_vl = true;
+        self.kind = Kind::Qwen2Vl;
+        self
+    }
+
+    /// Makes it that of Qwen2-Audio: it takes sounds, and half a minute becomes 750 tokens.
+    #[must_use]
+    pub fn qwen2_audio(mut self) -> Self {
+        self.kind = Kind::Qwen2Audio;
         self
     }
 
@@ -55,27 +72,79 @@ impl RandomProjector {
     /// [`TestkitError::Io`] if the file cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), TestkitError> {
         let mut writer = Writer::new();
+        let (sense, projector) = match self.kind {
+            Kind::Llava => ("vision", "mlp"),
+            Kind::Qwen2Vl => ("vision", "qwen2vl_merger"),
+            Kind::Qwen2Audio => ("audio", "qwen2a"),
+        };
         writer
             .set("general.type", "mmproj")
             .set("general.architecture", "clip")
-            .set("clip.has_vision_encoder", true)
-            .set("clip.projector_type", if self.is_qwen2_vl { "qwen2vl_merger" } else { "mlp" })
+            .set(format!("clip.has_{sense}_encoder"), true)
+            .set("clip.projector_type", projector)
             .set("clip.use_gelu", true)
-            .set("clip.vision.image_size", SIDE)
-            .set("clip.vision.patch_size", PATCH)
-            .set("clip.vision.embedding_length", WIDTH)
-            .set("clip.vision.feed_forward_length", FEED_FORWARD)
-            .set("clip.vision.projection_dim", self.dimension)
-            .set("clip.vision.block_count", LAYERS)
-            .set("clip.vision.attention.head_count", HEADS)
-            .set("clip.vision.attention.layer_norm_epsilon", 1e-5_f32)
-            .set("clip.vision.image_mean", Value::F32s(vec![0.5; 3]))
-            .set("clip.vision.image_std", Value::F32s(vec![0.5; 3]));
-        let (width, hidden, out) = (u64::from(WIDTH), u64::from(FEED_FORWARD), u64::from(self.dimension));
-        let patch = u64::from(PATCH);
+            .set(format!("clip.{sense}.embedding_length"), WIDTH)
+            .set(format!("clip.{sense}.feed_forward_length"), FEED_FORWARD)
+            .set(format!("clip.{sense}.projection_dim"), self.dimension)
+            .set(format!("clip.{sense}.block_count"), LAYERS)
+            .set(format!("clip.{sense}.attention.head_count"), HEADS)
+            .set(format!("clip.{sense}.attention.layer_norm_epsilon"), 1e-5_f32);
+        if self.kind == Kind::Qwen2Audio {
+            writer.set("clip.audio.num_mel_bins", BANDS);
+        } else {
+            writer
+                .set("clip.vision.image_size", SIDE)
+                .set("clip.vision.patch_size", PATCH)
+                .set("clip.vision.image_mean", Value::F32s(vec![0.5; 3]))
+                .set("clip.vision.image_std", Value::F32s(vec![0.5; 3]));
+        }
         let mut tensors = Tensors { writer: &mut writer, seed: 0 };
+        self.begin(&mut tensors);
+        let (width, hidden, out) = (u64::from(WIDTH), u64::from(FEED_FORWARD), u64::from(self.dimension));
+        let first = if self.kind == Kind::Qwen2Audio { "a" } else { "v" };
+        tensors.norm(&format!("{first}.post_ln"), width);
+        for layer in 0..LAYERS {
+            let name = |part: &str| format!("{first}.blk.{layer}.{part}");
+            for part in ["attn_q", "attn_v", "attn_out"] {
+                tensors.linear(&name(part), width, width);
+            }
+            tensors.random(&name("attn_k.weight"), &[width, width], 0.2);
+            if self.kind != Kind::Qwen2Audio {
+                tensors.random(&name("attn_k.bias"), &[width], 0.1);
+            }
+            tensors.norm(&name("ln1"), width);
+            tensors.norm(&name("ln2"), width);
+            tensors.linear(&name("ffn_up"), width, hidden);
+            tensors.linear(&name("ffn_down"), hidden, width);
+        }
+        match self.kind {
+            Kind::Llava => {
+                tensors.linear("mm.0", width, out);
+                tensors.linear("mm.2", out, out);
+            }
+            // Four patches become one token.
+            Kind::Qwen2Vl => {
+                tensors.linear("mm.0", 4 * width, 4 * width);
+                tensors.linear("mm.2", 4 * width, out);
+            }
+            Kind::Qwen2Audio => tensors.linear("mm.a.fc", width, out),
+        }
+        writer.write(path)
+    }
+
+    /// What stands in front of the blocks.
+    fn begin(&self, tensors: &mut Tensors<'_>) {
+        let (width, patch) = (u64::from(WIDTH), u64::from(PATCH));
+        if self.kind == Kind::Qwen2Audio {
+            for (part, from) in [("a.conv1d.1", u64::from(BANDS)), ("a.conv1d.2", width)] {
+                tensors.random(&format!("{part}.weight"), &[3, from, width], 0.1);
+                tensors.random(&format!("{part}.bias"), &[1, width], 0.1);
+            }
+            tensors.random("a.position_embd.weight", &[width, PLACES], 1.0);
+            return;
+        }
         tensors.random("v.patch_embd.weight", &[patch, patch, 3, width], 0.05);
-        if self.is_qwen2_vl {
+        if self.kind == Kind::Qwen2Vl {
             // One for each of two frames of a film.
             tensors.random("v.patch_embd.weight.1", &[patch, patch, 3, width], 0.05);
         } else {
@@ -83,21 +152,6 @@ impl RandomProjector {
             tensors.random("v.position_embd.weight", &[width, u64::from(Self::TOKENS) + 1], 1.0);
             tensors.norm("v.pre_ln", width);
         }
-        tensors.norm("v.post_ln", width);
-        for layer in 0..LAYERS {
-            for part in ["attn_q", "attn_k", "attn_v", "attn_out"] {
-                tensors.linear(&format!("v.blk.{layer}.{part}"), width, width);
-            }
-            tensors.norm(&format!("v.blk.{layer}.ln1"), width);
-            tensors.norm(&format!("v.blk.{layer}.ln2"), width);
-            tensors.linear(&format!("v.blk.{layer}.ffn_up"), width, hidden);
-            tensors.linear(&format!("v.blk.{layer}.ffn_down"), hidden, width);
-        }
-        // Four patches of Qwen2-VL become one token.
-        let (from, between) = if self.is_qwen2_vl { (4 * width, 4 * width) } else { (width, out) };
-        tensors.linear("mm.0", from, between);
-        tensors.linear("mm.2", between, out);
-        writer.write(path)
     }
 }
 

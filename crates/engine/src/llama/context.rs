@@ -11,8 +11,9 @@ use llama_cpp_sys_2 as sys;
 use super::error::ErrorSlot;
 use super::{LlamaError, Model, Token, shim};
 
-/// The most tokens that go through a model at once.
-pub(crate) const LARGEST_UBATCH: u32 = 512;
+/// The most tokens that go through a model at once, and where a picture must not be cut.
+const LARGEST_UBATCH: u32 = 512;
+const WHOLE_PICTURE: u32 = 1280;
 
 /// Sequences that a context keeps apart: conversations that are written at once, and others that wait in its cache.
 pub(crate) const SEQUENCES: u16 = 8;
@@ -31,9 +32,17 @@ pub(crate) struct ContextSettings {
     pub(crate) flash_attention: FlashAttention,
     /// Vectors instead of scores for the next token, pooled in llama.cpp's way of this number; `None` for replies.
     pub(crate) pooling: Option<i32>,
+    /// Whether pictures go through the model in one piece.
+    pub(crate) whole_pictures: bool,
 }
 
 impl ContextSettings {
+    /// Lets pictures go through the model in one piece.
+    pub(crate) fn with_whole_pictures(self) -> Self {
+        let n_batch = self.n_batch.max(WHOLE_PICTURE.min(self.n_ctx.max(32)));
+        Self { n_batch, whole_pictures: true, ..self }
+    }
+
     /// Takes the parts of the settings that concern the context. `n_threads` is resolved.
     pub(crate) fn new(settings: &LoadSettings, n_ctx: u32, n_threads: u32) -> Self {
         Self {
@@ -44,16 +53,18 @@ impl ContextSettings {
             type_v: settings.type_v,
             flash_attention: settings.flash_attention,
             pooling: None,
+            whole_pictures: false,
         }
     }
 
     pub(super) fn to_params(self) -> sys::llama_context_params {
         // SAFETY: returns a plain value.
         let mut params = unsafe { sys::llama_context_default_params() };
+        let largest = if self.whole_pictures { WHOLE_PICTURE } else { LARGEST_UBATCH };
         // llama.cpp makes no batch larger than the context that was asked for.
         params.n_ctx = self.n_ctx.max(self.n_batch);
         params.n_batch = self.n_batch;
-        params.n_ubatch = self.n_batch.min(LARGEST_UBATCH);
+        params.n_ubatch = self.n_batch.min(largest);
         params.n_seq_max = u32::from(SEQUENCES);
         // All sequences share the cells: one may have all of them, and a common beginning is kept once.
         params.kv_unified = true;
@@ -153,6 +164,12 @@ impl<'model> Context<'model> {
     /// Tokens that one [`Context::decode`] takes at most.
     pub(crate) fn batch_size(&self) -> usize {
         self.batch.capacity
+    }
+
+    /// Tokens that go through the model in one piece.
+    pub(crate) fn piece_size(&self) -> usize {
+        // SAFETY: the context lives.
+        unsafe { sys::llama_n_ubatch(self.as_ptr()) as usize }
     }
 
     /// Begins a new batch.

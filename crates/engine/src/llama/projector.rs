@@ -1,24 +1,26 @@
 //! What turns pictures and sounds into what a model reads: llama.cpp's `mtmd`.
 
-use std::ffi::CStr;
 use std::path::Path;
 use std::ptr::NonNull;
+use std::sync::{Mutex, PoisonError};
 
 use engawa_engine_protocol::Inputs;
 use llama_cpp_sys_2 as sys;
 
 use super::context::outcome_of;
-use super::error::ErrorSlot;
-use super::{Context, DecodeOutcome, Model, SequenceIndex, Token, c_path, shim};
+use super::error::{ErrorSlot, take_text};
+use super::{Context, DecodeOutcome, LlamaError, Model, SequenceIndex, Token, c_path, shim};
 
 /// A projector that fits a model. It is used by two threads: one takes media apart, another one computes.
 pub(crate) struct Projector<'model> {
     pointer: NonNull<sys::mtmd_context>,
     model: &'model Model,
+    /// Held while something is computed.
+    computing: Mutex<()>,
 }
 
-// SAFETY: `mtmd_tokenize` is safe to call while another thread encodes, says mtmd.h; only `encode` changes anything, and its
-// caller is one thread. Everything else reads what is fixed when the projector is loaded.
+// SAFETY: taking media apart is safe while another thread computes, says mtmd.h; only `encode` changes anything, one call at a
+// time. Everything else reads what is fixed when the projector is loaded.
 unsafe impl Send for Projector<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for Projector<'_> {}
@@ -37,15 +39,6 @@ pub(crate) enum MediaPiece {
     Tokens(Vec<Token>),
     /// What is shown.
     Chunk(MediaChunk),
-}
-
-/// Whether all of a GGUF's tensors are in the file: of a projector nothing else looks. Why not may be in llama.cpp's log.
-pub(crate) fn is_whole(path: &Path) -> bool {
-    let Some(path) = c_path(path) else { return false };
-    let mut error = ErrorSlot::new();
-    // SAFETY: `path` is NUL-terminated.
-    let is_whole = unsafe { shim::engawa_is_whole(path.as_ptr(), error.as_out()) };
-    error.check(is_whole).unwrap_or(false)
 }
 
 /// A part of a medium that the model reads at once.
@@ -83,7 +76,7 @@ impl<'model> Projector<'model> {
         params.warmup = false;
         // SAFETY: `path` is NUL-terminated; the model is loaded and outlives the projector by its lifetime.
         let pointer = unsafe { sys::mtmd_init_from_file(path.as_ptr(), model.as_ptr(), params) };
-        NonNull::new(pointer).map(|pointer| Self { pointer, model })
+        NonNull::new(pointer).map(|pointer| Self { pointer, model, computing: Mutex::new(()) })
     }
 
     /// What it can show the model.
@@ -103,35 +96,38 @@ impl<'model> Projector<'model> {
         u32::try_from(unsafe { sys::mtmd_get_audio_sample_rate(self.pointer.as_ptr()) }).unwrap_or(0)
     }
 
-    /// Takes a medium apart; `None` when llama.cpp refuses. Its log says why.
-    pub(crate) fn pieces(&self, signal: &Signal<'_>) -> Option<Vec<MediaPiece>> {
-        let bitmap = Bitmap::new(signal)?;
-        let chunks = Chunks::new()?;
-        // SAFETY: gives a NUL-terminated text that lives as long as the program.
-        let marker = unsafe { CStr::from_ptr(sys::mtmd_default_marker()) };
-        let text = sys::mtmd_input_text {
-            text: marker.as_ptr(),
-            text_len: marker.count_bytes(),
-            add_special: false,
-            parse_special: true,
-        };
-        let bitmaps = [bitmap.0.as_ptr().cast_const()];
-        // SAFETY: all of it lives during the call, and there is one bitmap for the one marker.
-        let status = unsafe {
-            sys::mtmd_tokenize(
-                self.pointer.as_ptr(),
-                chunks.0.as_ptr(),
-                &raw const text,
-                bitmaps.as_ptr().cast_mut(),
-                bitmaps.len(),
-            )
-        };
-        (status == 0).then(|| chunks.pieces(self)).flatten()
+    /// Whether a picture has to go through the model in one piece.
+    pub(crate) fn reads_whole(&self) -> bool {
+        // SAFETY: the projector is loaded; without a chunk it is asked about pictures.
+        unsafe { sys::mtmd_decode_use_non_causal(self.pointer.as_ptr(), std::ptr::null()) }
     }
 
-    /// Computes what the model reads of a chunk, `[n_tokens][n_embd]`; `None` when llama.cpp can't. Takes long, and only one
-    /// thread may ask.
+    /// Takes a medium apart; `None` when llama.cpp refuses it. Its log says why.
+    ///
+    /// # Errors
+    /// What went wrong otherwise, most often for lack of memory.
+    pub(crate) fn pieces(&self, signal: &Signal<'_>) -> Result<Option<Vec<MediaPiece>>, LlamaError> {
+        let (rgb, width, height, samples) = match *signal {
+            Signal::Image { width, height, rgb } => {
+                assert_eq!(rgb.len() as u64, u64::from(width) * u64::from(height) * 3, "three bytes for each pixel");
+                (rgb.as_ptr(), width, height, &[][..])
+            }
+            Signal::Audio { samples } => (std::ptr::null(), 0, 0, samples),
+        };
+        let mut error = ErrorSlot::new();
+        // SAFETY: all of it lives during the call, and the data is as long as is said; it is copied.
+        let chunks = unsafe {
+            let projector = self.pointer.as_ptr();
+            let (samples, count) = (samples.as_ptr(), samples.len());
+            shim::engawa_media_chunks(projector, rgb, width, height, samples, count, error.as_out())
+        };
+        let chunks = NonNull::new(error.check(chunks)?).map(Chunks);
+        chunks.map(|chunks| chunks.pieces(self)).transpose()
+    }
+
+    /// Computes what the model reads of a chunk, `[n_tokens][n_embd]`; `None` when llama.cpp can't. Takes long.
     pub(crate) fn encode(&self, chunk: &MediaChunk) -> Option<Vec<f32>> {
+        let _computing = self.computing.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the projector is loaded and the chunk is its own.
         let status = unsafe { sys::mtmd_encode_chunk(self.pointer.as_ptr(), chunk.pointer.as_ptr()) };
         if status != 0 {
@@ -171,7 +167,7 @@ impl Context<'_> {
         &mut self,
         projector: &Projector<'_>,
         chunk: &MediaChunk,
-        numbers: &mut [f32],
+        numbers: &[f32],
         position: usize,
         sequence: SequenceIndex,
     ) -> DecodeOutcome {
@@ -183,7 +179,7 @@ impl Context<'_> {
                 projector.pointer.as_ptr(),
                 self.as_ptr(),
                 chunk.pointer.as_ptr(),
-                numbers.as_mut_ptr(),
+                numbers.as_ptr(),
                 i32::try_from(position).unwrap_or(i32::MAX),
                 sequence.raw(),
                 i32::try_from(self.batch_size()).unwrap_or(i32::MAX),
@@ -194,42 +190,11 @@ impl Context<'_> {
     }
 }
 
-/// mtmd's own form of a signal.
-struct Bitmap(NonNull<sys::mtmd_bitmap>);
-
-impl Bitmap {
-    /// `None` when there is no memory, or nothing to see or hear.
-    fn new(signal: &Signal<'_>) -> Option<Self> {
-        let pointer = match *signal {
-            Signal::Image { width, height, rgb } => {
-                assert_eq!(rgb.len() as u64, u64::from(width) * u64::from(height) * 3, "three bytes for each pixel");
-                // SAFETY: the data is as long as its size says; it is copied.
-                unsafe { sys::mtmd_bitmap_init(width, height, rgb.as_ptr()) }
-            }
-            // SAFETY: as above.
-            Signal::Audio { samples } => unsafe { sys::mtmd_bitmap_init_from_audio(samples.len(), samples.as_ptr()) },
-        };
-        NonNull::new(pointer).map(Self)
-    }
-}
-
-impl Drop for Bitmap {
-    fn drop(&mut self) {
-        // SAFETY: nobody else holds the pointer.
-        unsafe { sys::mtmd_bitmap_free(self.0.as_ptr()) }
-    }
-}
-
-/// What `mtmd_tokenize` fills.
+/// What a medium was taken apart into.
 struct Chunks(NonNull<sys::mtmd_input_chunks>);
 
 impl Chunks {
-    fn new() -> Option<Self> {
-        // SAFETY: makes an empty list.
-        NonNull::new(unsafe { sys::mtmd_input_chunks_init() }).map(Self)
-    }
-
-    fn pieces(&self, projector: &Projector<'_>) -> Option<Vec<MediaPiece>> {
+    fn pieces(&self, projector: &Projector<'_>) -> Result<Vec<MediaPiece>, LlamaError> {
         // SAFETY: the list lives, and each index is in it; a copy of a chunk is its owner's. Tokens live as long as the list.
         unsafe {
             let count = sys::mtmd_input_chunks_size(self.0.as_ptr());
@@ -239,12 +204,15 @@ impl Chunks {
                     let mut length = 0;
                     let tokens = sys::mtmd_input_chunk_get_tokens_text(chunk, &raw mut length);
                     if !tokens.is_null() {
-                        return Some(MediaPiece::Tokens(std::slice::from_raw_parts(tokens, length).to_vec()));
+                        return Ok(MediaPiece::Tokens(std::slice::from_raw_parts(tokens, length).to_vec()));
                     }
-                    Some(MediaPiece::Chunk(MediaChunk {
-                        pointer: NonNull::new(sys::mtmd_input_chunk_copy(chunk))?,
+                    let mut error = ErrorSlot::new();
+                    let copy = shim::engawa_chunk_copy(chunk, error.as_out());
+                    let copy = error.check(copy)?;
+                    Ok(MediaPiece::Chunk(MediaChunk {
+                        pointer: NonNull::new(copy).ok_or_else(|| LlamaError("there is nothing to copy".into()))?,
                         n_tokens: sys::mtmd_input_chunk_get_n_tokens(chunk),
-                        n_positions: usize::try_from(sys::mtmd_input_chunk_get_n_pos(chunk)).ok()?,
+                        n_positions: usize::try_from(sys::mtmd_input_chunk_get_n_pos(chunk)).unwrap_or(0),
                         is_whole: sys::mtmd_decode_use_non_causal(projector.pointer.as_ptr(), chunk),
                     }))
                 })
@@ -258,4 +226,17 @@ impl Drop for Chunks {
         // SAFETY: nobody else holds the pointer.
         unsafe { sys::mtmd_input_chunks_free(self.0.as_ptr()) }
     }
+}
+
+/// The kinds of projector that a file says it has; `None` when it is no GGUF that can be read. llama.cpp's log says why.
+///
+/// # Errors
+/// When a part of the file is missing.
+pub(crate) fn projector_kinds(path: &Path) -> Result<Option<Vec<String>>, LlamaError> {
+    let Some(path) = c_path(path) else { return Ok(None) };
+    let mut error = ErrorSlot::new();
+    // SAFETY: `path` is NUL-terminated.
+    let kinds = unsafe { shim::engawa_projector_kinds(path.as_ptr(), error.as_out()) };
+    let Some(kinds) = take_text(error.check(kinds)?) else { return Ok(None) };
+    serde_json::from_str(&kinds).map(Some).map_err(|error| LlamaError(error.to_string()))
 }

@@ -113,18 +113,30 @@ unsafe extern "C" {
         batch: sys::llama_batch,
         error: *mut *mut c_char,
     ) -> i32;
+    pub(super) fn engawa_projector_kinds(path: *const c_char, error: *mut *mut c_char) -> *mut c_char;
+    pub(super) fn engawa_media_chunks(
+        projector: *const sys::mtmd_context,
+        rgb: *const u8,
+        width: u32,
+        height: u32,
+        samples: *const f32,
+        n_samples: usize,
+        error: *mut *mut c_char,
+    ) -> *mut sys::mtmd_input_chunks;
+    pub(super) fn engawa_chunk_copy(
+        chunk: *const sys::mtmd_input_chunk,
+        error: *mut *mut c_char,
+    ) -> *mut sys::mtmd_input_chunk;
     pub(super) fn engawa_read_media(
         projector: *mut sys::mtmd_context,
         context: *mut sys::llama_context,
         chunk: *const sys::mtmd_input_chunk,
-        numbers: *mut f32,
+        numbers: *const f32,
         position: i32,
         sequence: i32,
         n_batch: i32,
         error: *mut *mut c_char,
     ) -> i32;
-
-    pub(super) fn engawa_is_whole(path: *const c_char, error: *mut *mut c_char) -> bool;
 
     pub(super) fn engawa_can_draft(
         model: *const sys::llama_model,

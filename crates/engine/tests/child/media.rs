@@ -168,6 +168,38 @@ async fn what_a_model_read_that_sees_is_not_taken_up_by_one_that_does_not() {
     }
 }
 
+/// A second of a tone in 16 bits, 44,100 samples, as a WAV file.
+fn tone(pitch: f32) -> Vec<u8> {
+    let samples = (0..44_100_u16).map(|time| (f32::from(time) * pitch * std::f32::consts::TAU / 44_100.0).sin());
+    let data: Vec<u8> = samples.flat_map(|sample| ((sample * 16_000.0) as i16).to_le_bytes()).collect();
+    let length = u32::try_from(data.len()).unwrap();
+    let mut file = b"RIFF".to_vec();
+    file.extend((36 + length).to_le_bytes());
+    file.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x44\xac\0\0\x88\x58\x01\0\x02\0\x10\0data");
+    file.extend(length.to_le_bytes());
+    file.extend(data);
+    file
+}
+
+#[tokio::test]
+async fn what_is_heard_changes_what_is_said() {
+    let (file, projector) = (model(), ModelFile::new(|path| RandomProjector::new().qwen2_audio().write(path).unwrap()));
+    let engine = start().await;
+    let inputs = load(&engine, &file, with(&projector)).await.unwrap().inputs;
+    assert!(!inputs.images && inputs.audio, "{inputs:?}");
+    let silent = say(&engine, &[user("What is it?")]).await;
+    let low = say(&engine, &[showing(&[tone(220.0)], "What is it?")]).await;
+    assert!(low.timings.prompt_tokens > silent.timings.prompt_tokens + 100, "{:?}", low.timings);
+    let high = say(&engine, &[showing(&[tone(1760.0)], "What is it?")]).await;
+    assert!(chances(&low) != chances(&silent) && chances(&low) != chances(&high));
+    let again = say(&engine, &[showing(&[tone(220.0)], "What is it?")]).await;
+    assert_eq!((again.timings.processed_tokens, &again.content), (1, &low.content));
+    let error = refusal(&engine, &[showing(&[tone(220.0)[..30].to_vec()], "What is it?")]).await;
+    assert!(matches!(error, GenerateError::MediaUnreadable { number: 0, .. }), "{error:?}");
+    let error = refusal(&engine, &[showing(&[picture(1, ImageFormat::Png)], "What is it?")]).await;
+    assert_eq!(error, GenerateError::MediaUnsupported { number: 0, what: MediaKind::Image });
+}
+
 #[tokio::test]
 async fn pictures_are_shown_to_several_at_once() {
     let (engine, _files) = start_seeing().await;
@@ -223,7 +255,15 @@ async fn what_is_no_projector_of_the_model_is_named_and_why() {
         assert!(reason.contains(expected), "{reason:?} lacks {expected:?}");
     };
     check(ModelFile::new(|path| RandomProjector::new().dimension(128).write(path).unwrap()), "mismatch").await;
-    check(model(), "").await;
+    check(model(), "it is no projector").await;
+    let unknown = ModelFile::new(|path| {
+        RandomProjector::new().write(path).unwrap();
+        let mut bytes = std::fs::read(path).unwrap();
+        let place = bytes.windows(3).position(|three| three == b"mlp").unwrap();
+        bytes[place] = b'x';
+        std::fs::write(path, bytes).unwrap();
+    });
+    check(unknown, "\"xlp\" are not supported").await;
     check(ModelFile::new(|path| Fault::HtmlPage.write(path).unwrap()), "not a GGUF").await;
     check(ModelFile::new(|_| {}), "does not exist").await;
     let cut = ModelFile::new(|path| {

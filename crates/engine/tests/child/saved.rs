@@ -7,11 +7,13 @@ use std::sync::Arc;
 use engawa_engine_client::protocol::{
     Adapter, CacheFolder, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, Purpose,
 };
-use engawa_engine_client::{Engine, LoadEvent};
+use engawa_engine_client::{Engine, EngineProgram, LoadEvent};
 use engawa_testkit::{RandomAdapter, RandomModel, ScriptedModel};
 use tempfile::TempDir;
 
-use crate::support::{Finished, ModelFile, assistant, finish, patiently, request, settings, start, user};
+use crate::support::{
+    Finished, ModelFile, assistant, finish, patiently, request, settings, start, start_program, user,
+};
 
 pub(crate) fn cache(folder: &Path) -> CacheFolder {
     CacheFolder { path: folder.join("kv"), max_bytes: 64 << 20 }
@@ -19,12 +21,17 @@ pub(crate) fn cache(folder: &Path) -> CacheFolder {
 
 pub(crate) async fn start_with(file: &ModelFile, cache: CacheFolder, settings: LoadSettings) -> Arc<Engine> {
     let engine = start().await;
+    load_with(&engine, file, cache, settings).await;
+    engine
+}
+
+async fn load_with(engine: &Engine, file: &ModelFile, cache: CacheFolder, settings: LoadSettings) {
     let mut events =
         engine.load(LoadRequest { path: file.path.clone(), settings, purpose: Purpose::Replies, cache: Some(cache) });
     loop {
         match patiently(events.recv()).await.unwrap() {
             LoadEvent::Progress(_) => {}
-            LoadEvent::Loaded(_) => return engine,
+            LoadEvent::Loaded(_) => return,
             other => panic!("{other:?}"),
         }
     }
@@ -188,4 +195,32 @@ async fn a_folder_that_can_not_be_used_keeps_nobody_from_answering() {
         patiently(engine.stop()).await;
         assert!(patiently(exit.wait()).await.last_lines.iter().all(|line| !line.contains("panicked")));
     }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_full_disk_keeps_nobody_from_answering() {
+    let folder = tempfile::tempdir().unwrap();
+    // Files of this engine may have 4 KiB: writing more fails as it does on a full disk. Written by another process, so that no
+    // engine that starts meanwhile has the script open.
+    let program = folder.path().join("engine");
+    let script =
+        format!("#!/bin/sh\ntrap '' XFSZ\nulimit -f 8\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_engawa-engine"));
+    let written = std::process::Command::new("sh")
+        .args(["-c", "printf %s \"$1\" > \"$2\" && chmod 755 \"$2\"", "sh", &script])
+        .arg(&program)
+        .status();
+    assert!(written.unwrap().success());
+    let engine = start_program(&EngineProgram::new(program)).await;
+    let file = ModelFile::new(|path| RandomModel::new().write(path).unwrap());
+    load_with(&engine, &file, cache(folder.path()), LoadSettings { n_ctx: 512, ..settings() }).await;
+    // More than fit the context, so that some are written while others answer.
+    for name in ["a", "b", "c", "d", "e"] {
+        assert!(say(&engine, name, &[long(name)]).await.timings.generated_tokens > 0);
+    }
+    let exit = engine.exit_watch();
+    patiently(engine.stop()).await;
+    let lines = patiently(exit.wait()).await.last_lines;
+    assert!(lines.iter().any(|line| line.contains("could not be saved")), "{lines:?}");
+    assert_eq!(files(&folder).len(), 0, "nothing unfinished stays");
 }

@@ -1,0 +1,67 @@
+#include "gguf.h"
+#include "json.h"
+#include "mtmd-helper.h"
+#include "mtmd.h"
+
+#include "guard.h"
+#include "shim.h"
+
+#include <filesystem>
+#include <memory>
+#include <stdexcept>
+
+char * engawa_projector_kinds(const char * path, char ** error) {
+    return engawa_guard<char *>(error, nullptr, [&]() -> char * {
+        const gguf_init_params params{ /* no_alloc */ true, /* ctx */ nullptr };
+        const std::unique_ptr<gguf_context, decltype(&gguf_free)> file(gguf_init_from_file(path, params), gguf_free);
+        if (!file) {
+            return nullptr;
+        }
+        // Nothing else looks: what is missing would be read as anything.
+        const uint64_t length = std::filesystem::file_size(std::filesystem::u8path(path));
+        const uint64_t begin  = gguf_get_data_offset(file.get());
+        for (int64_t i = 0; i < gguf_get_n_tensors(file.get()); i++) {
+            const uint64_t offset = gguf_get_tensor_offset(file.get(), i);
+            const uint64_t size   = gguf_get_tensor_size(file.get(), i);
+            if (begin > length || offset > length - begin || size > length - begin - offset) {
+                throw std::runtime_error("its end is missing");
+            }
+        }
+        common_json kinds = common_json::array();
+        for (const char * key : { "clip.projector_type", "clip.vision.projector_type", "clip.audio.projector_type" }) {
+            const int64_t id = gguf_find_key(file.get(), key);
+            if (id >= 0 && gguf_get_kv_type(file.get(), id) == GGUF_TYPE_STRING) {
+                kinds.push_back(gguf_get_val_str(file.get(), id));
+            }
+        }
+        return engawa_copy(kinds.dump());
+    });
+}
+
+mtmd_input_chunks * engawa_media_chunks(const mtmd_context * projector, const uint8_t * rgb, uint32_t width, uint32_t height,
+                                        const float * samples, size_t n_samples, char ** error) {
+    return engawa_guard<mtmd_input_chunks *>(error, nullptr, [&]() -> mtmd_input_chunks * {
+        const std::unique_ptr<mtmd_bitmap, decltype(&mtmd_bitmap_free)> bitmap(
+            rgb ? mtmd_bitmap_init(width, height, rgb) : mtmd_bitmap_init_from_audio(n_samples, samples), mtmd_bitmap_free);
+        std::unique_ptr<mtmd_input_chunks, decltype(&mtmd_input_chunks_free)> chunks(mtmd_input_chunks_init(), mtmd_input_chunks_free);
+        const mtmd_input_part   part{ /* text */ nullptr, bitmap.get() };
+        const mtmd_input_part * parts = &part;
+        const int32_t           status =
+            mtmd_tokenize_from_parts(projector, chunks.get(), &parts, 1, /* add_special */ false);
+        return status == 0 ? chunks.release() : nullptr;
+    });
+}
+
+mtmd_input_chunk * engawa_chunk_copy(const mtmd_input_chunk * chunk, char ** error) {
+    return engawa_guard<mtmd_input_chunk *>(error, nullptr, [&] { return mtmd_input_chunk_copy(chunk); });
+}
+
+int32_t engawa_read_media(mtmd_context * projector, llama_context * context, const mtmd_input_chunk * chunk, const float * numbers,
+                          llama_pos position, llama_seq_id sequence, int32_t n_batch, char ** error) {
+    return engawa_guard<int32_t>(error, -1, [&] {
+        llama_pos behind = 0;
+        // It only reads them.
+        return mtmd_helper_decode_image_chunk(projector, context, chunk, const_cast<float *>(numbers), position, sequence, n_batch,
+                                              &behind, nullptr, nullptr);
+    });
+}
