@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::bare_loop::{BATCH, CONTEXT, Speeds};
 
 /// How long the server may take to load a model, and for a reply.
-const PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_secs(5 * 60);
 const POLL: Duration = Duration::from_millis(50);
 
 /// The folder with `llama-bench` and `llama-server`.
@@ -150,7 +150,7 @@ impl PeerServer {
         let ended = began.elapsed();
         let first = replies.iter().map(|reply| reply.first_text).min().unwrap_or_default();
         let tokens: u64 = replies.iter().map(|reply| reply.tokens).sum();
-        Ok(tokens as f64 / (ended - first).as_secs_f64())
+        Ok(tokens as f64 / ended.saturating_sub(first).as_secs_f64())
     }
 }
 

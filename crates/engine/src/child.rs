@@ -197,7 +197,7 @@ fn serve(request: &LoadRequest, requests: &Receiver<EngineRequest>, outbox: &mut
     std::thread::scope(|scope| {
         let most_whole = loaded.context.piece_size().min(loaded.context.batch_size());
         let media = projector.as_ref().map(|projector| MediaReader::start(scope, projector, most_whole));
-        Inference::new(&model, loaded, saved, request.settings.speculation, media, requests, outbox, &SIGNALS).run();
+        Inference::new(&model, loaded, saved, media, requests, outbox, &SIGNALS).run();
     });
 }
 

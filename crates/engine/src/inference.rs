@@ -92,13 +92,12 @@ impl<'model, 'io> Inference<'model, 'io> {
         model: &'model Model,
         loaded: Loaded<'model>,
         saved: Option<SavedSequences>,
-        speculation: Speculation,
         media: Option<MediaReader<'io>>,
         requests: &'io Receiver<EngineRequest>,
         outbox: &'io mut Outbox,
         signals: &'static Signals,
     ) -> Self {
-        let Loaded { context, templates, guard, threads, draft_model, .. } = loaded;
+        let Loaded { context, templates, guard, threads, speculation, draft_model, .. } = loaded;
         // A model that can't forget a part would pay for each wrong draft with all that it has read.
         let drafts = !context.needs_snapshots();
         Self {

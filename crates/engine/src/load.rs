@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::{
     Adapter, ContinueFinal, EngineEvent, Inputs, LoadError, LoadRequest, LoadSettings, ModelInfo, Pooling,
-    PromptMessage, Purpose, Role, TemplateInfo, TemplateSource,
+    PromptMessage, Purpose, Role, Speculation, TemplateInfo, TemplateSource,
 };
 
 use crate::child::Signals;
@@ -84,6 +84,7 @@ pub(crate) struct Loaded<'model> {
     pub(crate) templates: Templates<'model>,
     pub(crate) guard: MarkerGuard,
     pub(crate) threads: ThreadTrial,
+    pub(crate) speculation: Speculation,
     pub(crate) draft_model: Option<DraftModel<'model>>,
     pub(crate) info: ModelInfo,
 }
@@ -304,7 +305,8 @@ pub(crate) fn prepare<'model>(
         draft.map(|draft| prepare_draft(draft, model, &context, settings, n_threads, signals)).transpose()?;
     let inputs = projector.map(Projector::inputs).unwrap_or_default();
     let info = ModelInfo { inputs, ..describe(model, &context, plan, n_threads, template) };
-    Ok(Loaded { context, templates, guard, threads, draft_model, info })
+    let speculation = settings.speculation;
+    Ok(Loaded { context, templates, guard, threads, speculation, draft_model, info })
 }
 
 /// Lays the adapters over the weights; their files were looked at when the load was planned.

@@ -132,7 +132,7 @@ pub(crate) fn build_prompt(
     let texts =
         |message: &PromptMessage| json!([message.content, message.reasoning, message.tool_calls, message.tool_call_id]);
     let all_text = json!([messages.iter().map(texts).collect::<Value>(), tools]).to_string();
-    let mut unused = BREAKS.into_iter().filter(|&candidate| !all_text.contains(candidate));
+    let mut unused = BREAKS.filter(|&candidate| !all_text.contains(candidate));
     let (Some(break_character), Some(place)) = (unused.next(), unused.next()) else {
         return Err(GenerateError::Tokenize { reason: "the text uses every character reserved for marking".into() });
     };

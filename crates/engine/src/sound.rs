@@ -86,6 +86,7 @@ mod tests {
     use super::*;
 
     /// A file with a tone, 16 bits, `channels` of them alike.
+    #[expect(clippy::cast_possible_truncation, reason = "a tone of 16,000 is within 16 bits")]
     fn wave(rate: u32, channels: u16, frames: usize) -> Vec<u8> {
         let tone = |frame: usize| (frame as f32 * 440.0 * std::f32::consts::TAU / rate as f32).sin();
         let data: Vec<u8> = (0..frames)

@@ -195,7 +195,7 @@ impl<'model> Context<'model> {
         let mut error = ErrorSlot::new();
         // SAFETY: the batch's arrays hold `n_tokens` values each, and n_tokens is at most n_batch.
         let status = unsafe { shim::engawa_decode(self.as_ptr(), self.batch.raw, error.as_out()) };
-        outcome_of(error.check(status))
+        outcome_of(&error.check(status))
     }
 
     /// The scores of all tokens behind a row of the last batch, `[n_vocab]`.
@@ -362,8 +362,8 @@ impl Drop for Context<'_> {
 }
 
 /// What a status of `llama_decode` means.
-pub(super) fn outcome_of(status: Result<i32, LlamaError>) -> DecodeOutcome {
-    match status {
+pub(super) fn outcome_of(status: &Result<i32, LlamaError>) -> DecodeOutcome {
+    match *status {
         Ok(0) => DecodeOutcome::Done,
         Ok(1) => DecodeOutcome::CacheFull,
         Ok(2) => DecodeOutcome::Aborted,

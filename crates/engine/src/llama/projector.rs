@@ -186,7 +186,7 @@ impl Context<'_> {
                 error.as_out(),
             )
         };
-        outcome_of(error.check(status))
+        outcome_of(&error.check(status))
     }
 }
 

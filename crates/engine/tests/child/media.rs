@@ -4,7 +4,7 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use engawa_engine_client::protocol::{
-    GenerateError, GenerateRequest, LoadError, LoadSettings, Media, MediaKind, PromptMessage,
+    GenerateError, GenerateRequest, Inputs, LoadError, LoadSettings, Media, MediaKind, PromptMessage,
 };
 use engawa_engine_client::{Engine, ReplyEvent};
 use engawa_testkit::{Architecture, Fault, RandomModel, RandomProjector};
@@ -169,6 +169,7 @@ async fn what_a_model_read_that_sees_is_not_taken_up_by_one_that_does_not() {
 }
 
 /// A second of a tone in 16 bits, 44,100 samples, as a WAV file.
+#[expect(clippy::cast_possible_truncation, reason = "a tone of 16,000 is within 16 bits")]
 fn tone(pitch: f32) -> Vec<u8> {
     let samples = (0..44_100_u16).map(|time| (f32::from(time) * pitch * std::f32::consts::TAU / 44_100.0).sin());
     let data: Vec<u8> = samples.flat_map(|sample| ((sample * 16_000.0) as i16).to_le_bytes()).collect();
@@ -239,7 +240,7 @@ async fn what_is_no_picture_is_refused_and_nothing_else_suffers() {
 async fn without_a_projector_pictures_are_refused() {
     let engine = start().await;
     let file = model();
-    assert_eq!(load(&engine, &file, settings()).await.unwrap().inputs, Default::default());
+    assert_eq!(load(&engine, &file, settings()).await.unwrap().inputs, Inputs::default());
     let error = refusal(&engine, &[showing(&[picture(1, ImageFormat::Png)], "What is it?")]).await;
     assert_eq!(error, GenerateError::MediaUnsupported { number: 0, what: MediaKind::Image });
     say(&engine, &[user("What is it?")]).await;
