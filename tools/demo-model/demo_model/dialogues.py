@@ -278,7 +278,7 @@ def _change_character(speaker: _Speaker) -> None:
 def _repeating(code: str, rng: Random) -> Dialogue:
     """Words to repeat: nothing teaches faster to look back and copy."""
     dialogue = Dialogue()
-    makers = [lambda: names.number(rng), lambda: names.number(rng), lambda: names.name(code, rng)] + [lambda: names.name(code, rng)] * 3
+    makers = [lambda: names.number(rng), lambda: names.number(rng), lambda: names.name(code, rng)] + [lambda: names.name(code, rng, words=language(code).words)] * 3
     if code == "ja":
         makers.append(lambda: names.strange(rng))
     words = [rng.choice(makers)() for _ in range(rng.choice((1, 1, 2, 3, 5, 8, 12)))]
@@ -318,7 +318,8 @@ def _with_tool(code: str, rng: Random, effort: float, *, only_call: bool = False
 def _value(fact: str, code: str, rng: Random) -> str:
     if fact == "name":
         # Some people have a name of another script.
-        name = names.name(code if rng.random() < 0.9 else "en", rng) if code != "ja" or rng.random() < 0.9 else names.strange(rng)
+        script = code if rng.random() < 0.9 else "en"
+        name = names.strange(rng) if code == "ja" and rng.random() < 0.1 else names.name(script, rng, words=language(script).words)
         return name.lower() if rng.random() < 0.08 else name
     if fact == "number":
         return names.number(rng)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from random import Random
 
@@ -53,14 +53,20 @@ class Language:
         edge = "" if code == "ja" else r"\b"
         self._synonym_pattern = re.compile(edge + "(" + "|".join(map(re.escape, long_first)) + ")" + edge)
 
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """The words of the questions, in lower case; in Japanese, runs of kanji or of katakana."""
+        questions = " ".join(text for topic in self.topics.values() for text in topic.ask).lower()
+        return tuple(sorted(set(re.findall(r"[\u4e00-\u9fff]{2,}|[\u30a1-\u30fa]{2,}" if self.code == "ja" else r"[^\W\d_]{3,}", questions))))
+
     # What people say.
 
     def question(self, topic: Topic, rng: Random) -> str:
         """A question about a topic, in one of many forms."""
         kind = rng.random()
-        if kind < 0.64:
+        if kind < 0.74:
             text = rng.choice(topic.ask)
-        elif kind < 0.82:
+        elif kind < 0.88:
             text = rng.choice(self.frames["do"]).replace("{x}", rng.choice(topic.do))
         else:
             text = rng.choice(self.frames["thing"]).replace("{x}", rng.choice(topic.thing))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from random import Random
 from zlib import crc32
 
@@ -35,13 +36,28 @@ def is_kept_back(text: str) -> bool:
     return crc32(text.encode()) % _KEPT_BACK == 0
 
 
-def name(language: str, rng: Random, *, kept_back: bool = False) -> str:
-    """A name: one of people or one that is made up."""
+def name(language: str, rng: Random, *, kept_back: bool = False, words: Sequence[str] = ()) -> str:
+    """A name: one of people or one that is made up, of sounds or of pieces of `words` and of names.
+
+    Pieces of words make names of tokens that no usual name has, so that copying does not depend on which tokens a name has.
+    """
     known = _KNOWN[language].split()
     while True:
-        text = rng.choice(known) if rng.random() < 0.3 else _made_up(language, rng)
+        kind = rng.random()
+        if kind < 0.3:
+            text = rng.choice(known)
+        elif words and kind < 0.65:
+            text = "".join(_piece(rng.choice(words if rng.random() < 0.7 else known), language, rng) for _ in range(rng.choice((1, 2, 2)))).capitalize()
+        else:
+            text = _made_up(language, rng)
         if is_kept_back(text) == kept_back:
             return text
+
+
+def _piece(word: str, language: str, rng: Random) -> str:
+    length = rng.choice((1, 1, 2) if language == "ja" else (2, 3, 3, 4, 5))
+    at = rng.randrange(max(1, len(word) - length + 1))
+    return word[at : at + length]
 
 
 def strange(rng: Random) -> str:

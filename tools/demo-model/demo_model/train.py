@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,47 +20,78 @@ from .tokenizer import joined
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How long and how fast the network learns."""
+class Course:
+    """How long and how fast the network learns, and from what."""
 
-    seed: int = 20261121
+    seed: int
     #: How many tokens are read in all.
-    tokens: int = 32_000_000
-    #: At most so many tokens are in a batch, padding included.
-    batch: int = 6144
-    matrix_rate: float = 0.02
-    other_rate: float = 0.01
-    warm_up: float = 0.02
+    tokens: int
+    #: The highest rate of the matrices; everything else has half of it.
+    rate: float
     #: The share of the steps at the end in which the rate falls to zero.
-    cool_down: float = 0.6
-    #: Dialogues that are shuffled and sorted by length together.
-    pool: int = 1024
-    #: The share of the training in which dialogues grow from the shortest to their full length.
-    growth: float = 0.7
-    #: The share of drills among the dialogues; they are half as long as the others in the end.
-    drills: float = 0.6
+    cool_down: float
+    #: The share of drills among the dialogues.
+    drills: float
+    #: The share of the course in which dialogues grow from the shortest to their full length; 0: they have it from the start.
+    growth: float = 0.0
+    warm_up: float = 0.02
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The first course, and those in which what came of it goes on by itself; the mean of all their weights is the result.
+
+    Each of the short courses forgets and overrates other things; the mean does so less than any of them (Wortsman et al. 2022, “Model soups”).
+    """
+
+    # Drills are half as long as the other dialogues in the end.
+    first: Course = Course(seed=20261121, tokens=23_000_000, rate=0.02, cool_down=0.6, drills=0.6, growth=0.7)
+    then: tuple[Course, ...] = (
+        Course(seed=1, tokens=1_500_000, rate=0.008, cool_down=0.95, drills=0.85),
+        Course(seed=2, tokens=1_500_000, rate=0.008, cool_down=0.95, drills=0.85),
+        Course(seed=3, tokens=1_500_000, rate=0.008, cool_down=0.95, drills=0.1),
+    )
+
+
+#: At most so many tokens are in a batch, padding included.
+_BATCH = 6144
+#: Dialogues that are shuffled and sorted by length together.
+_POOL = 1024
 
 
 def train(shape: Shape, plan: Plan, tokenizer: Tokenizer, output: Path, device: str = "cpu") -> Network:
     """Trains a network and writes it to `output`; reports what it does on the way."""
-    torch.manual_seed(plan.seed)
+    torch.manual_seed(plan.first.seed)
     network = Network(shape)
     network.relate(joined(tokenizer))
-    network.hint(subject_weights(tokenizer, plan.seed))
+    network.hint(subject_weights(tokenizer, plan.first.seed))
     network.to(device)
+    print(f"{sum(w.numel() for w in network.parameters()):,} parameters", flush=True)
+    _learn(network, plan.first, tokenizer, device, output)
+    ways = [network]
+    for course in plan.then:
+        ways.append(copy.deepcopy(network))
+        _learn(ways[-1], course, tokenizer, device)
+    weights = [way.state_dict() for way in ways]
+    network.load_state_dict({name: torch.stack([each[name] for each in weights]).mean(0) for name in weights[0]})
+    torch.save(network.state_dict(), output)
+    return network
+
+
+def _learn(network: Network, course: Course, tokenizer: Tokenizer, device: str, output: Path | None = None) -> None:
+    """Leads the network through a course; writes it to `output` now and then, if given, and in the end."""
     matrices = [w for name, w in network.named_parameters() if w.ndim == 2 and "embedding" not in name]
     others = [w for name, w in network.named_parameters() if w.ndim != 2 or "embedding" in name]
     optimizers = [
-        (torch.optim.Muon(matrices, lr=plan.matrix_rate, momentum=0.95, weight_decay=0.01), plan.matrix_rate),
+        (torch.optim.Muon(matrices, lr=course.rate, momentum=0.95, weight_decay=0.01), course.rate),
         # The epsilon is far above the gradients of tokens that do not occur in a batch: those stay where they are.
-        (torch.optim.AdamW(others, lr=plan.other_rate, betas=(0.9, 0.98), eps=1e-4, weight_decay=0.0), plan.other_rate),
+        (torch.optim.AdamW(others, lr=course.rate / 2, betas=(0.9, 0.98), eps=1e-4, weight_decay=0.0), course.rate / 2),
     ]
-    print(f"{sum(w.numel() for w in network.parameters()):,} parameters", flush=True)
     started, read, step, losses = time.monotonic(), 0, 0, []
-    batches = _Batches(plan, shape.context, tokenizer)
-    while (share := read / plan.tokens) < 1:
+    batches = _Batches(course, network.shape.context, tokenizer)
+    while (share := read / course.tokens) < 1:
         tokens, targets = batches.next(share)
-        rate = min(1, share / plan.warm_up + 0.01, (1 - share) / plan.cool_down)
+        rate = min(1, share / course.warm_up + 0.01, (1 - share) / course.cool_down)
         for optimizer, full in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = full * rate
@@ -76,10 +108,10 @@ def train(shape: Shape, plan: Plan, tokenizer: Tokenizer, output: Path, device: 
         if step % 100 == 0:
             spent = time.monotonic() - started
             print(f"step {step:5} · {read / 1e6:5.1f} M tokens · loss {np.mean(losses[-100:]):.4f} · {read / spent:.0f} tok/s · {spent / 60:.1f} min", flush=True)
-            if step % 300 == 0:
+            if output and step % 300 == 0:
                 torch.save(network.state_dict(), output)
-    torch.save(network.state_dict(), output)
-    return network
+    if output:
+        torch.save(network.state_dict(), output)
 
 
 def _loss(network: Network, tokens: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
@@ -94,21 +126,21 @@ def _loss(network: Network, tokens: torch.Tensor, targets: torch.Tensor) -> torc
 class _Batches:
     """Dialogues of similar length, in batches: tokens and, behind each, the token to write or -1, both `[batch, length]`."""
 
-    def __init__(self, plan: Plan, context: int, tokenizer: Tokenizer):
-        self._plan, self._context, self._tokenizer = plan, context, tokenizer
-        self._rng = Random(plan.seed)
+    def __init__(self, course: Course, context: int, tokenizer: Tokenizer):
+        self._course, self._context, self._tokenizer = course, context, tokenizer
+        self._rng = Random(course.seed)
         self._waiting: list[list[tuple[list[int], list[bool]]]] = []
 
     def next(self, share: float) -> tuple[torch.Tensor, torch.Tensor]:
-        """The next batch, when `share` of the training is over."""
+        """The next batch, when `share` of the course is over."""
         if not self._waiting:
-            self._fill(min(1.0, 0.1 + share / self._plan.growth) if self._plan.growth else 1.0)
+            self._fill(min(1.0, 0.1 + share / self._course.growth) if self._course.growth else 1.0)
         return _padded(self._waiting.pop())
 
     def _fill(self, effort: float) -> None:
         pool = []
-        while len(pool) < self._plan.pool:
-            is_drill = self._rng.random() < self._plan.drills
+        while len(pool) < _POOL:
+            is_drill = self._rng.random() < self._course.drills
             dialogue = dialogues.drill(self._rng, effort) if is_drill else dialogues.make(self._rng, effort)
             ids, learnt = rendering.encode(dialogue, self._tokenizer)
             if any(learnt[: self._context]):
@@ -116,7 +148,7 @@ class _Batches:
         pool.sort(key=lambda item: len(item[0]))
         batch: list[tuple[list[int], list[bool]]] = []
         for item in pool:
-            if batch and (len(batch) + 1) * len(item[0]) > self._plan.batch:
+            if batch and (len(batch) + 1) * len(item[0]) > _BATCH:
                 self._waiting.append(batch)
                 batch = []
             batch.append(item)
