@@ -206,10 +206,7 @@ struct VocabularyText<'model>(Vocabulary<'model>);
 impl TokenText for VocabularyText<'_> {
     fn text(&self, token: Token) -> Option<Vec<u8>> {
         // Hand-made tokens are found in plain text as well: cut anew, a person's `<think>` would become a real one.
-        if is_shown(token) {
-            return None;
-        }
-        let is_marker = self.0.is_control(token) || self.0.is_user_defined(token);
+        let is_marker = is_shown(token) || self.0.is_control(token) || self.0.is_user_defined(token);
         if is_marker { None } else { self.0.piece(token, true).ok() }
     }
 

@@ -85,33 +85,15 @@ fn decode(file: &[u8]) -> Result<(Vec<f32>, u32), String> {
 mod tests {
     use super::*;
 
-    /// A file with a tone, 16 bits, `channels` of them alike.
-    #[expect(clippy::cast_possible_truncation, reason = "a tone of 16,000 is within 16 bits")]
-    fn wave(rate: u32, channels: u16, frames: usize) -> Vec<u8> {
-        let tone = |frame: usize| (frame as f32 * 440.0 * std::f32::consts::TAU / rate as f32).sin();
-        let data: Vec<u8> = (0..frames)
-            .flat_map(|frame| std::iter::repeat_n((tone(frame) * 16_000.0) as i16, usize::from(channels)))
-            .flat_map(i16::to_le_bytes)
-            .collect();
-        let bytes = u32::try_from(data.len()).unwrap();
-        let mut file = b"RIFF".to_vec();
-        file.extend((36 + bytes).to_le_bytes());
-        file.extend(b"WAVEfmt \x10\0\0\0\x01\0");
-        file.extend(channels.to_le_bytes());
-        file.extend(rate.to_le_bytes());
-        file.extend((rate * u32::from(channels) * 2).to_le_bytes());
-        file.extend((channels * 2).to_le_bytes());
-        file.extend(b"\x10\0data");
-        file.extend(bytes.to_le_bytes());
-        file.extend(data);
-        file
+    fn wave(rate: u32, channels: u16, frames: u32) -> Vec<u8> {
+        engawa_testkit::wave(440.0, rate, channels, frames)
     }
 
     #[test]
     fn a_tone_keeps_its_pitch_at_another_rate() {
         let crossings = |samples: &[f32]| samples.windows(2).filter(|two| two[0] < 0.0 && two[1] >= 0.0).count();
         for (rate, channels) in [(16_000, 1), (44_100, 2), (8_000, 1)] {
-            let samples = read_sound(&wave(rate, channels, rate as usize), 16_000).unwrap();
+            let samples = read_sound(&wave(rate, channels, rate), 16_000).unwrap();
             assert!(samples.len().abs_diff(16_000) < 100, "{} samples of {rate}", samples.len());
             let tone = crossings(&samples);
             assert!(tone.abs_diff(440) <= 3, "{tone} Hz of {rate}");

@@ -21,6 +21,7 @@ mod random_model;
 mod random_projector;
 mod scripted_model;
 mod template;
+mod wave;
 
 pub use error::TestkitError;
 pub use fault::Fault;
@@ -30,3 +31,4 @@ pub use random_model::{Architecture, RandomModel};
 pub use random_projector::RandomProjector;
 pub use scripted_model::{Scope, ScriptedFile, ScriptedModel};
 pub use template::{CHATML, Template};
+pub use wave::wave;

@@ -55,10 +55,5 @@ async fn what_is_no_adapter_of_the_model_is_named_and_why() {
     check(model(), "general.type").await;
     check(ModelFile::new(|path| Fault::HtmlPage.write(path).unwrap()), "not a GGUF").await;
     check(ModelFile::new(|_| {}), "does not exist").await;
-    let cut = ModelFile::new(|path| {
-        RandomAdapter::new().write(path).unwrap();
-        let bytes = std::fs::read(path).unwrap();
-        std::fs::write(path, &bytes[..bytes.len() - 100]).unwrap();
-    });
-    check(cut, "").await;
+    check(adapter(RandomAdapter::new()).cut(), "").await;
 }

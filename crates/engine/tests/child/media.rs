@@ -7,7 +7,7 @@ use engawa_engine_client::protocol::{
     GenerateError, GenerateRequest, Inputs, LoadError, LoadSettings, Media, MediaKind, PromptMessage,
 };
 use engawa_engine_client::{Engine, ReplyEvent};
-use engawa_testkit::{Architecture, Fault, RandomModel, RandomProjector};
+use engawa_testkit::{Architecture, Fault, RandomModel, RandomProjector, wave};
 use image::{ImageFormat, Rgb, RgbImage};
 
 use crate::saved::{cache, start_with};
@@ -168,18 +168,9 @@ async fn what_a_model_read_that_sees_is_not_taken_up_by_one_that_does_not() {
     }
 }
 
-/// A second of a tone in 16 bits, 44,100 samples, as a WAV file.
-#[expect(clippy::cast_possible_truncation, reason = "a tone of 16,000 is within 16 bits")]
+/// A second of a tone.
 fn tone(pitch: f32) -> Vec<u8> {
-    let samples = (0..44_100_u16).map(|time| (f32::from(time) * pitch * std::f32::consts::TAU / 44_100.0).sin());
-    let data: Vec<u8> = samples.flat_map(|sample| ((sample * 16_000.0) as i16).to_le_bytes()).collect();
-    let length = u32::try_from(data.len()).unwrap();
-    let mut file = b"RIFF".to_vec();
-    file.extend((36 + length).to_le_bytes());
-    file.extend(b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x44\xac\0\0\x88\x58\x01\0\x02\0\x10\0data");
-    file.extend(length.to_le_bytes());
-    file.extend(data);
-    file
+    wave(pitch, 44_100, 1, 44_100)
 }
 
 #[tokio::test]
@@ -267,10 +258,5 @@ async fn what_is_no_projector_of_the_model_is_named_and_why() {
     check(unknown, "\"xlp\" are not supported").await;
     check(ModelFile::new(|path| Fault::HtmlPage.write(path).unwrap()), "not a GGUF").await;
     check(ModelFile::new(|_| {}), "does not exist").await;
-    let cut = ModelFile::new(|path| {
-        RandomProjector::new().write(path).unwrap();
-        let bytes = std::fs::read(path).unwrap();
-        std::fs::write(path, &bytes[..bytes.len() - 100]).unwrap();
-    });
-    check(cut, "end is missing").await;
+    check(projector().cut(), "end is missing").await;
 }

@@ -29,6 +29,13 @@ impl ModelFile {
         Self { path, _folder: folder }
     }
 
+    /// Without its last 100 bytes.
+    pub(crate) fn cut(self) -> Self {
+        let bytes = std::fs::read(&self.path).unwrap();
+        std::fs::write(&self.path, &bytes[..bytes.len() - 100]).unwrap();
+        self
+    }
+
     pub(crate) fn scripted(model: &ScriptedModel) -> Self {
         Self::new(|path| {
             model.write(path).unwrap();
