@@ -28,14 +28,14 @@ fn source_folder(llama_out: &Path) -> PathBuf {
 fn compile_shim(source: &Path) {
     println!("cargo::rerun-if-changed=cpp");
     let mut build = cc::Build::new();
-    for folder in ["common", "include", "ggml/include", "tools/mtmd", "vendor"] {
+    for folder in ["common", "include", "ggml/include", "src", "tools/mtmd", "vendor"] {
         // System headers: their warnings are not ours.
         build.flag("-isystem").flag(source.join(folder));
     }
     build
         .cpp(true)
         .std("c++17")
-        .files(["cpp/chat.cpp", "cpp/model.cpp", "cpp/projector.cpp", "cpp/sampler.cpp"])
+        .files(["cpp/chat.cpp", "cpp/heads.cpp", "cpp/model.cpp", "cpp/projector.cpp", "cpp/sampler.cpp"])
         .include("cpp")
         .define("LLAMA_SHARED", None)
         .define("GGML_SHARED", None)

@@ -115,6 +115,24 @@ int32_t engawa_read_media(struct mtmd_context * projector, struct llama_context 
 // Whether `draft` has the vocabulary of `model`, so that it can draft for it.
 bool engawa_can_draft(const struct llama_model * model, const struct llama_model * draft, char ** error);
 
+// ---- heads of a model's own that guess the tokens behind the next (multi-token prediction) ----
+
+// A token to be guessed behind.
+struct engawa_guess {
+    llama_token  token;
+    llama_pos    position;
+    llama_seq_id sequence;
+    bool         wanted;
+};
+
+// Makes `context` keep the state behind each token of a batch, which `heads`, a context of the heads of the same model, takes.
+void engawa_heads_join(struct llama_context * context, struct llama_context * heads, char ** error);
+// The state behind the token at `index` of the last batch, `llama_model_n_embd_out` numbers; of a context of heads only where it was wanted.
+const float * engawa_heads_state(struct llama_context * context, int32_t index, char ** error);
+// Computes `n_guesses` tokens with one of the heads, each with the state behind the token in front of it: the status of `llama_decode`.
+int32_t engawa_heads_decode(struct llama_context * heads, int32_t head, const struct engawa_guess * guesses, const float * states,
+                            size_t n_guesses, char ** error);
+
 // ---- memory ----
 
 // What a load would take, without reading the weights, as JSON: {"n_layer": …, "n_ctx_train": …, "repacked": …,

@@ -125,7 +125,7 @@ impl<'model> DraftModel<'model> {
 }
 
 /// The token with the highest score, and its probability, 0..=1.
-fn most_probable(logits: &[f32]) -> (Token, f32) {
+pub(crate) fn most_probable(logits: &[f32]) -> (Token, f32) {
     let best = (0..).zip(logits).max_by(|(_, one), (_, other)| one.total_cmp(other));
     let Some((token, &highest)) = best else { return (Token::MAX, 0.0) };
     let sum: f32 = logits.iter().map(|logit| (logit - highest).exp()).sum();

@@ -13,7 +13,8 @@ use engawa_engine_protocol::{
 };
 
 use crate::child::{Signals, has_model, list_devices};
-use crate::draft_model::DraftModel;
+use crate::draft_heads::News;
+use crate::drafter::Drafter;
 use crate::generation::SamplerPlan;
 use crate::llama::{Context, DecodeOutcome, Model, Row, Templates, Token};
 use crate::load::{Loaded, fits_memory};
@@ -65,7 +66,7 @@ pub(crate) struct Inference<'model, 'io> {
     lookup: bool,
     threads: ThreadTrial,
     draft_cost: DraftCost,
-    draft_model: Option<DraftModel<'model>>,
+    drafter: Option<Drafter<'model>>,
     /// While there is no room for drafts.
     rounds_without_drafts: u32,
     media: Option<MediaReader<'io>>,
@@ -80,6 +81,8 @@ struct Closed;
 struct Part {
     task: usize,
     sequence: usize,
+    /// The place of the first token in the batch.
+    place: usize,
     tokens: usize,
     /// Guesses at what follows, which are in the batch as well.
     draft: Vec<Token>,
@@ -97,7 +100,7 @@ impl<'model, 'io> Inference<'model, 'io> {
         outbox: &'io mut Outbox,
         signals: &'static Signals,
     ) -> Self {
-        let Loaded { context, templates, guard, threads, speculation, draft_model, .. } = loaded;
+        let Loaded { context, templates, guard, threads, speculation, drafter, .. } = loaded;
         // A model that can't forget a part would pay for each wrong draft with all that it has read.
         let drafts = !context.needs_snapshots();
         Self {
@@ -117,7 +120,7 @@ impl<'model, 'io> Inference<'model, 'io> {
             lookup: speculation == Speculation::PromptLookup,
             threads,
             draft_cost: DraftCost::default(),
-            draft_model,
+            drafter,
             rounds_without_drafts: 0,
             media,
             waits_for_media: false,
@@ -489,8 +492,14 @@ impl<'model, 'io> Inference<'model, 'io> {
         let sequence = &mut self.sequences[place];
         let (position, name) = (sequence.position(), sequence.index);
         let outcome = self.context.read_media(media.projector(), &shown.chunk, numbers, position, name);
-        let part =
-            Part { task: index, sequence: place, tokens: shown.tokens.len(), draft: Vec::new(), rows: Vec::new() };
+        let part = Part {
+            task: index,
+            sequence: place,
+            place: 0,
+            tokens: shown.tokens.len(),
+            draft: Vec::new(),
+            rows: Vec::new(),
+        };
         if outcome == DecodeOutcome::Done {
             self.take_results(&[part]);
         } else {
@@ -568,17 +577,17 @@ impl<'model, 'io> Inference<'model, 'io> {
         let n_ctx = self.context.size();
         let task = &mut self.tasks[index];
         let draft = if self.lookup { task.draft(n_ctx, room, &self.draft_cost) } else { Vec::new() };
-        let (Some(model), Some(place)) = (self.draft_model.as_mut().filter(|_| draft.is_empty()), task.sequence) else {
+        let (Some(drafter), Some(place)) = (self.drafter.as_mut().filter(|_| draft.is_empty()), task.sequence) else {
             return draft;
         };
         if task.has_media() {
             // It sees nothing.
             return Vec::new();
         }
-        match task.model_draft_length(n_ctx, room, &model.cost) {
+        match task.model_draft_length(n_ctx, room, drafter.cost()) {
             0 => Vec::new(),
             length => {
-                let draft = model.draft(self.sequences[place].index, &task.tokens, length);
+                let draft = drafter.draft(self.sequences[place].index, &task.tokens, length);
                 if draft.as_ref().is_some_and(Vec::is_empty) {
                     task.note_empty_draft();
                 }
@@ -602,8 +611,9 @@ impl<'model, 'io> Inference<'model, 'io> {
         }
         let tokens = [&task.tokens[from..to], &draft].concat();
         let rows = if to == end { draft.len() + 1 } else { 0 };
+        let begin = self.context.batch_length();
         let rows = self.context.push(&tokens, sequence.position(), sequence.index, rows);
-        parts.push(Part { task: index, sequence: place, tokens: to - from, draft, rows });
+        parts.push(Part { task: index, sequence: place, place: begin, tokens: to - from, draft, rows });
         tokens.len()
     }
 
@@ -618,7 +628,7 @@ impl<'model, 'io> Inference<'model, 'io> {
     fn note_time(&mut self, parts: &[Part], took: Duration) {
         if self.media.as_ref().is_some_and(MediaReader::is_computing) {
             // Beside that, nothing takes the time that it takes otherwise.
-            self.draft_model.as_mut().map(DraftModel::take_spent);
+            self.drafter.as_mut().map(Drafter::take_spent);
             return;
         }
         if parts.iter().all(|part| part.tokens == 1 && !part.rows.is_empty()) {
@@ -626,15 +636,15 @@ impl<'model, 'io> Inference<'model, 'io> {
             if parts.len() + drafted == 1 {
                 self.threads.note(took);
             }
-            let spent = self.draft_model.as_mut().map_or(Duration::ZERO, DraftModel::take_spent);
+            let spent = self.drafter.as_mut().map_or(Duration::ZERO, Drafter::take_spent);
             if spent.is_zero() {
                 self.draft_cost.note(parts.len(), drafted, took);
             }
             // Of each kind of draft, the batches with it are compared with those that have none.
             let is_plain = drafted == 0 && spent.is_zero();
             let is_of_model = drafted > 0 && !spent.is_zero();
-            if let Some(model) = self.draft_model.as_mut().filter(|_| is_plain || is_of_model) {
-                model.cost.note(parts.len(), drafted, took + spent);
+            if let Some(drafter) = self.drafter.as_mut().filter(|_| is_plain || is_of_model) {
+                drafter.cost().note(parts.len(), drafted, took + spent);
             }
             return;
         }
@@ -647,10 +657,10 @@ impl<'model, 'io> Inference<'model, 'io> {
     }
 
     fn take_results(&mut self, parts: &[Part]) {
-        for part in parts {
+        let before: Vec<usize> = parts.iter().map(|part| self.sequences[part.sequence].len()).collect();
+        for (part, &from) in parts.iter().zip(&before) {
             let task = &self.tasks[part.task];
             let sequence = &mut self.sequences[part.sequence];
-            let from = sequence.len();
             sequence.extend(&task.tokens[from..from + part.tokens]);
             if !task.is_writing() {
                 let count = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
@@ -666,6 +676,16 @@ impl<'model, 'io> Inference<'model, 'io> {
         let mut steps = Vec::new();
         for part in parts {
             steps.push((part.task, self.write(part)));
+        }
+        if let Some(drafter) = &mut self.drafter {
+            for (part, &from) in parts.iter().zip(&before) {
+                let sequence = &self.sequences[part.sequence];
+                // It sees nothing.
+                if !self.tasks[part.task].has_media() && from < sequence.len() {
+                    let news = News { sequence: sequence.index, tokens: sequence.tokens(), from, place: part.place };
+                    drafter.follow(&self.context, &news);
+                }
+            }
         }
         // From behind, so that the others keep their places.
         steps.sort_by_key(|(task, _)| std::cmp::Reverse(*task));

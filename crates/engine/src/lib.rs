@@ -5,7 +5,9 @@
 //! llama.cpp ends its process on a failed assertion, so nothing else lives in this one.
 
 mod child;
+mod draft_heads;
 mod draft_model;
+mod drafter;
 mod embedding;
 mod generation;
 mod grammar;

@@ -11,9 +11,11 @@ use engawa_engine_protocol::{
 };
 
 use crate::child::Signals;
+use crate::draft_heads::DraftHeads;
 use crate::draft_model::DraftModel;
+use crate::drafter::Drafter;
 use crate::llama::{
-    Context, ContextSettings, LlamaError, LoadOutcome, LoraAdapter, Model, Projector, Templates, can_draft,
+    Context, ContextSettings, Heads, LlamaError, LoadOutcome, LoraAdapter, Model, Projector, Templates, can_draft,
     capture_errors, projector_kinds, take_errors,
 };
 use crate::outbox::Outbox;
@@ -85,7 +87,7 @@ pub(crate) struct Loaded<'model> {
     pub(crate) guard: MarkerGuard,
     pub(crate) threads: ThreadTrial,
     pub(crate) speculation: Speculation,
-    pub(crate) draft_model: Option<DraftModel<'model>>,
+    pub(crate) drafter: Option<Drafter<'model>>,
     pub(crate) info: ModelInfo,
 }
 
@@ -301,12 +303,20 @@ pub(crate) fn prepare<'model>(
     }
     let threads = ThreadTrial::new(context_settings.n_threads, settings.n_threads > 0);
     let n_threads = context_settings.n_threads;
-    let draft_model =
-        draft.map(|draft| prepare_draft(draft, model, &context, settings, n_threads, signals)).transpose()?;
+    let drafter = match draft {
+        Some(draft) => {
+            Some(Drafter::Model(Box::new(prepare_draft(draft, model, &context, settings, n_threads, signals)?)))
+        }
+        None if settings.speculation != Speculation::Off && !context.needs_snapshots() => {
+            let heads = Heads::new(model, &context, context_settings, signals.abort_flag());
+            heads.map(|heads| Drafter::Heads(Box::new(DraftHeads::new(model, heads))))
+        }
+        None => None,
+    };
     let inputs = projector.map(Projector::inputs).unwrap_or_default();
     let info = ModelInfo { inputs, ..describe(model, &context, plan, n_threads, template) };
     let speculation = settings.speculation;
-    Ok(Loaded { context, templates, guard, threads, speculation, draft_model, info })
+    Ok(Loaded { context, templates, guard, threads, speculation, drafter, info })
 }
 
 /// Lays the adapters over the weights; their files were looked at when the load was planned.

@@ -24,6 +24,8 @@ pub enum Architecture {
     Qwen2,
     /// Like qwen2, with positions in time, height and width.
     Qwen2Vl,
+    /// Llama's blocks and, behind them, heads that guess further tokens ([`RandomModel::guessing`]).
+    MiMo2,
     /// A state space model without attention: recurrent, so it can't forget a part of what it has read.
     Mamba,
     /// An encoder: its file says that the mean of a text's vectors is its vector.
@@ -38,6 +40,7 @@ impl Architecture {
             Self::Llama => "llama",
             Self::Qwen2 => "qwen2",
             Self::Qwen2Vl => "qwen2vl",
+            Self::MiMo2 => "mimo2",
             Self::Mamba => "mamba",
             Self::Bert | Self::Reranker => "bert",
         }
@@ -62,6 +65,8 @@ pub struct RandomModel {
     context_length: u32,
     tensor_type: TensorType,
     tied: bool,
+    guessing: u32,
+    foreseeable: bool,
     template: Template,
 }
 
@@ -81,6 +86,8 @@ impl Default for RandomModel {
             context_length: 4096,
             tensor_type: TensorType::F32,
             tied: false,
+            guessing: 0,
+            foreseeable: false,
             template: Template::default(),
         }
     }
@@ -150,6 +157,10 @@ impl RandomModel {
         tensor_type: TensorType;
         /// Sets whether the output matrix is the embedding matrix.
         tied: bool;
+        /// Sets how many heads of [`Architecture::MiMo2`] guess a token further each.
+        guessing: u32;
+        /// Makes what follows depend on the last token alone, so that heads that guess are always right.
+        foreseeable: bool;
         /// Sets the chat template.
         template: Template;
     }
@@ -214,7 +225,7 @@ impl RandomModel {
         };
         set("context_length", self.context_length);
         set("embedding_length", self.dimension);
-        set("block_count", self.layers);
+        set("block_count", self.layers + self.guessing);
         if self.is_encoder() {
             set("feed_forward_length", self.feed_forward);
             set("attention.head_count", self.heads);
@@ -234,6 +245,15 @@ impl RandomModel {
             set("feed_forward_length", self.feed_forward);
             set("attention.head_count", self.heads);
             set("attention.head_count_kv", self.kv_heads);
+        }
+        if self.architecture == Architecture::MiMo2 {
+            let blocks = (self.layers + self.guessing) as usize;
+            set("nextn_predict_layers", self.guessing);
+            set("attention.sliding_window", self.context_length);
+            set("expert_feed_forward_length", self.feed_forward);
+            // llama.cpp wants one block to have a window; it is as long as the context.
+            let window = Value::U32s((0..blocks).map(|block| u32::from(block == 0)).collect());
+            writer.set(format!("{architecture}.attention.sliding_window_pattern"), window);
         }
         if self.architecture == Architecture::Qwen2Vl {
             // Pairs of a head's numbers that turn with the time, the height and the width.
@@ -268,25 +288,64 @@ impl Weights<'_> {
             self.matrix("output.weight", dimension, tokens);
         }
         self.vector("output_norm.weight", dimension, 1.0);
-        for layer in 0..self.model.layers {
+        for layer in 0..self.model.layers + self.model.guessing {
             if self.model.architecture == Architecture::Mamba {
                 self.add_state_space(layer, dimension);
                 continue;
             }
             let name = |part: &str| format!("blk.{layer}.{part}");
             self.vector(&name("attn_norm.weight"), dimension, 1.0);
-            for (part, length) in [("attn_q", dimension), ("attn_k", kv_length), ("attn_v", kv_length)] {
-                self.matrix(&name(&format!("{part}.weight")), dimension, length);
-                if matches!(self.model.architecture, Architecture::Qwen2 | Architecture::Qwen2Vl) {
-                    self.vector(&name(&format!("{part}.bias")), length, 0.0);
+            if self.model.architecture == Architecture::MiMo2 {
+                self.matrix(&name("attn_qkv.weight"), dimension, dimension + 2 * kv_length);
+            } else {
+                for (part, length) in [("attn_q", dimension), ("attn_k", kv_length), ("attn_v", kv_length)] {
+                    self.matrix(&name(&format!("{part}.weight")), dimension, length);
+                    if matches!(self.model.architecture, Architecture::Qwen2 | Architecture::Qwen2Vl) {
+                        self.vector(&name(&format!("{part}.bias")), length, 0.0);
+                    }
                 }
             }
-            self.matrix(&name("attn_output.weight"), dimension, dimension);
+            self.returning(&name("attn_output.weight"), dimension, dimension);
             self.vector(&name("ffn_norm.weight"), dimension, 1.0);
             self.matrix(&name("ffn_gate.weight"), dimension, feed_forward);
             self.matrix(&name("ffn_up.weight"), dimension, feed_forward);
-            self.matrix(&name("ffn_down.weight"), feed_forward, dimension);
+            self.returning(&name("ffn_down.weight"), feed_forward, dimension);
+            if layer >= self.model.layers {
+                self.add_guessing(&name("nextn"), dimension);
+            }
         }
+    }
+
+    /// A matrix by which a block adds what it made.
+    fn returning(&mut self, name: &str, row_length: u64, rows: u64) {
+        if self.model.foreseeable {
+            self.sparse(name, row_length, rows, |_, _| {});
+        } else {
+            self.matrix(name, row_length, rows);
+        }
+    }
+
+    /// What joins a token and the state in front of it for a head that guesses.
+    fn add_guessing(&mut self, name: &str, dimension: u64) {
+        self.vector(&format!("{name}.enorm.weight"), dimension, 1.0);
+        self.vector(&format!("{name}.hnorm.weight"), dimension, 1.0);
+        let joint = format!("{name}.eh_proj.weight");
+        if self.model.foreseeable {
+            // The token counts, the state does not.
+            self.sparse(&joint, 2 * dimension, dimension, |row, numbers| numbers[row] = 1.0);
+        } else {
+            self.matrix(&joint, 2 * dimension, dimension);
+        }
+    }
+
+    /// A matrix of zeros but for what `fill` puts into its rows.
+    fn sparse(&mut self, name: &str, row_length: u64, rows: u64, fill: impl Fn(usize, &mut [f32]) + 'static) {
+        let fill = move |row: usize, numbers: &mut [f32]| {
+            numbers.fill(0.0);
+            fill(row, numbers);
+        };
+        let source = Source::Rows(Box::new(fill));
+        self.writer.tensor(name, &[row_length, rows], TensorType::F32, source);
     }
 
     /// The tensors of BERT behind the embeddings of tokens.

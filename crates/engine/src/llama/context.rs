@@ -14,6 +14,8 @@ use super::{LlamaError, Model, Token, shim};
 /// The most tokens that go through a model at once, and where a picture must not be cut.
 const LARGEST_UBATCH: u32 = 512;
 const WHOLE_PICTURE: u32 = 1280;
+/// The same for heads: there is room for the scores of all words behind each token of a batch, and they need those of a few.
+const HEADS_UBATCH: u32 = 64;
 
 /// Sequences that a context keeps apart: conversations that are written at once, and others that wait in its cache.
 pub(crate) const SEQUENCES: u16 = 8;
@@ -139,7 +141,29 @@ impl<'model> Context<'model> {
     ///
     /// While `abort` is true, a running [`Context::decode`] on the CPU ends within a few milliseconds.
     pub(crate) fn new(model: &'model Model, settings: ContextSettings, abort: &'static AtomicBool) -> Option<Self> {
+        Self::with_params(model, settings, settings.to_params(), abort)
+    }
+
+    /// As [`Context::new`], over the heads of the model that guess further tokens. Their attention is never recurrent.
+    pub(super) fn of_heads(
+        model: &'model Model,
+        settings: ContextSettings,
+        abort: &'static AtomicBool,
+    ) -> Option<Self> {
         let mut params = settings.to_params();
+        params.ctx_type = sys::LLAMA_CONTEXT_TYPE_MTP;
+        params.n_ubatch = params.n_ubatch.min(HEADS_UBATCH);
+        let mut context = Self::with_params(model, settings, params, abort)?;
+        context.is_recurrent = false;
+        Some(context)
+    }
+
+    fn with_params(
+        model: &'model Model,
+        settings: ContextSettings,
+        mut params: sys::llama_context_params,
+        abort: &'static AtomicBool,
+    ) -> Option<Self> {
         params.abort_callback = Some(read_flag);
         params.abort_callback_data = std::ptr::from_ref(abort).cast_mut().cast();
         // SAFETY: the model is loaded and outlives the context by its lifetime; the flag is static.
@@ -175,6 +199,11 @@ impl<'model> Context<'model> {
     /// Begins a new batch.
     pub(crate) fn clear_batch(&mut self) {
         self.batch.raw.n_tokens = 0;
+    }
+
+    /// Tokens that are in the batch.
+    pub(crate) fn batch_length(&self) -> usize {
+        usize::try_from(self.batch.raw.n_tokens).unwrap_or(0)
     }
 
     /// Adds tokens of a sequence to the batch, the first of them at `position`. There is a row behind each of the last
@@ -233,14 +262,15 @@ impl<'model> Context<'model> {
 
     /// Forgets a sequence's tokens from `position` on. False when the model can't; then the sequence has to be cleared.
     pub(crate) fn truncate(&mut self, sequence: SequenceIndex, position: usize) -> bool {
+        // A sliding window has dropped what lies behind it: the cut is accepted and the result would be wrong.
+        self.remove_from(sequence, position) && (position == 0 || self.is_recurrent || self.begins_at_zero(sequence))
+    }
+
+    /// As [`Context::truncate`], of a sequence that may lack its beginning.
+    pub(super) fn remove_from(&mut self, sequence: SequenceIndex, position: usize) -> bool {
         let position = i32::try_from(position).unwrap_or(i32::MAX);
         // SAFETY: the context lives, and its memory with it; the sequence is one of its own.
-        unsafe {
-            let memory = sys::llama_get_memory(self.as_ptr());
-            // A sliding window has dropped what lies behind it: the cut is accepted and the result would be wrong.
-            sys::llama_memory_seq_rm(memory, sequence.raw(), position, -1)
-                && (position == 0 || self.is_recurrent || self.begins_at_zero(sequence))
-        }
+        unsafe { sys::llama_memory_seq_rm(sys::llama_get_memory(self.as_ptr()), sequence.raw(), position, -1) }
     }
 
     /// Forgets all of a sequence.
@@ -252,16 +282,21 @@ impl<'model> Context<'model> {
     /// Makes `to` begin with the first `length` tokens of `from`, without copying what both then share. False when the
     /// model can't: `to` is empty then. A recurrent state is that behind all of `from`; see [`Context::go_back`].
     pub(crate) fn share(&mut self, from: SequenceIndex, to: SequenceIndex, length: usize) -> bool {
-        let end = i32::try_from(length).unwrap_or(i32::MAX);
-        self.clear(to);
-        // SAFETY: the context lives, and its memory with it; both sequences are its own.
-        unsafe { sys::llama_memory_seq_cp(sys::llama_get_memory(self.as_ptr()), from.raw(), to.raw(), 0, end) };
+        self.copy(from, to, length);
         // A sliding window lacks the beginning.
         let whole = self.is_recurrent || (self.begins_at_zero(to) && self.length(to) == length);
         if !whole {
             self.clear(to);
         }
         whole
+    }
+
+    /// Makes `to` what `from` has in front of a position.
+    pub(super) fn copy(&mut self, from: SequenceIndex, to: SequenceIndex, position: usize) {
+        let end = i32::try_from(position).unwrap_or(i32::MAX);
+        self.clear(to);
+        // SAFETY: the context lives, and its memory with it; both sequences are its own.
+        unsafe { sys::llama_memory_seq_cp(sys::llama_get_memory(self.as_ptr()), from.raw(), to.raw(), 0, end) };
     }
 
     fn begins_at_zero(&self, sequence: SequenceIndex) -> bool {

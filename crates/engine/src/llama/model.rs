@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString, c_void};
 use std::path::Path;
 use std::ptr::NonNull;
 
-use engawa_engine_protocol::{LoadSettings, SplitMode};
+use engawa_engine_protocol::{LoadSettings, Speculation, SplitMode};
 use llama_cpp_sys_2 as sys;
 
 use super::error::ErrorSlot;
@@ -36,6 +36,8 @@ impl ModelSettings {
             (false, false) => sys::LLAMA_LOAD_MODE_NONE,
             (false, true) => sys::LLAMA_LOAD_MODE_MLOCK,
         };
+        // Heads that draft are read only where they are used.
+        params.load_mtp = settings.speculation != Speculation::Off && settings.draft_model.is_none();
         let split = &settings.gpu_split;
         params.split_mode = match split.mode {
             SplitMode::None => sys::LLAMA_SPLIT_MODE_NONE,

@@ -38,6 +38,15 @@ pub(super) struct Sampling {
     pub(super) seed: u32,
 }
 
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(super) struct Guess {
+    pub(super) token: sys::llama_token,
+    pub(super) position: sys::llama_pos,
+    pub(super) sequence: sys::llama_seq_id,
+    pub(super) wanted: bool,
+}
+
 unsafe extern "C" {
     pub(super) fn engawa_free(text: *mut c_char);
     pub(super) fn engawa_silence_common();
@@ -135,6 +144,25 @@ unsafe extern "C" {
         position: i32,
         sequence: i32,
         n_batch: i32,
+        error: *mut *mut c_char,
+    ) -> i32;
+
+    pub(super) fn engawa_heads_join(
+        context: *mut sys::llama_context,
+        heads: *mut sys::llama_context,
+        error: *mut *mut c_char,
+    );
+    pub(super) fn engawa_heads_state(
+        context: *mut sys::llama_context,
+        index: i32,
+        error: *mut *mut c_char,
+    ) -> *const f32;
+    pub(super) fn engawa_heads_decode(
+        heads: *mut sys::llama_context,
+        head: i32,
+        guesses: *const Guess,
+        states: *const f32,
+        n_guesses: usize,
         error: *mut *mut c_char,
     ) -> i32;
 

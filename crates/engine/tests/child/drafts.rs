@@ -176,3 +176,64 @@ async fn a_model_that_can_not_draft_for_another_is_named_and_why() {
     check(ModelFile::new(|path| Fault::DataCut.write(path).unwrap()), "").await;
     check(ModelFile::new(|_| {}), "does not exist").await;
 }
+
+/// A model with heads of its own.
+fn with_heads(heads: u32) -> RandomModel {
+    RandomModel::new().architecture(Architecture::MiMo2).guessing(heads)
+}
+
+#[tokio::test]
+async fn what_a_models_own_heads_guess_right_is_written_at_once() {
+    let sampling = Sampling { temperature: 0.0, repeat_penalty: 1.0, max_tokens: Some(40), ..Sampling::default() };
+    let asked = GenerateRequest { sampling, ..request(&[user("go")]) };
+    // So many words that nothing repeats itself soon, and so many blocks that a head is little beside them.
+    let model = |heads| with_heads(heads).foreseeable(true).vocabulary(4000).layers(20);
+    let file = |heads| ModelFile::new(|path| model(heads).write(path).unwrap());
+    let [without, _] = both(&file(0), &asked).await;
+    assert_eq!(without.timings.drafted_tokens, 0, "nothing is repeated");
+    for heads in [1, 3] {
+        let [drafted, _] = both(&file(heads), &asked).await;
+        assert_eq!(drafted.content, without.content);
+        let timings = drafted.timings;
+        // How many are drafted depends on what that costs on the machine at the moment.
+        assert!(timings.accepted_tokens > 0, "{heads} heads: {timings:?}");
+        assert_eq!(timings.accepted_tokens, timings.drafted_tokens, "{heads} heads: {timings:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_a_models_own_heads_guess_wrong_leaves_no_trace() {
+    for (heads, seed) in [(1, 3), (2, 4)] {
+        let file = ModelFile::new(|path| with_heads(heads).write(path).unwrap());
+        let sampling = Sampling { temperature: 0.8, max_tokens: Some(120), seed: Some(seed), ..Sampling::default() };
+        let asked = GenerateRequest { sampling, ..request(&[user("go")]) };
+        let [drafted, _] = both(&file, &asked).await;
+        assert!(drafted.timings.drafted_tokens > 0, "{:?}", drafted.timings);
+    }
+}
+
+#[tokio::test]
+async fn heads_follow_long_prompts_edits_and_several_conversations() {
+    let model = with_heads(1).foreseeable(true).vocabulary(4000).layers(20);
+    let file = ModelFile::new(|path| model.write(path).unwrap());
+    let sampling = Sampling { temperature: 0.0, repeat_penalty: 1.0, max_tokens: Some(20), ..Sampling::default() };
+    let long = "all the words of a long story ".repeat(120);
+    let asked = |text: &str| GenerateRequest { sampling, ..request(&[user(&long), user(text)]) };
+    let mut contents = Vec::new();
+    for speculation in [Speculation::PromptLookup, Speculation::Off] {
+        let engine = start().await;
+        load(&engine, &file, LoadSettings { speculation, n_ctx: 8192, ..settings() }).await.unwrap();
+        let first = finish(engine.generate(asked("go"))).await;
+        assert!(first.timings.prompt_tokens > 1024, "more than a batch takes: {:?}", first.timings);
+        let edited = finish(engine.generate(asked("stay"))).await;
+        let [one, other] = [asked("here"), asked("there")].map(|asked| engine.generate(asked));
+        let (one, other) = tokio::join!(finish(one), finish(other));
+        let replies = [first, edited, one, other];
+        let drafted: u32 = replies.iter().map(|reply| reply.timings.drafted_tokens).sum();
+        let accepted: u32 = replies.iter().map(|reply| reply.timings.accepted_tokens).sum();
+        assert_eq!(drafted, accepted, "they are always right");
+        assert_eq!(drafted > 0, speculation != Speculation::Off);
+        contents.push(replies.map(|reply| reply.content));
+    }
+    assert_eq!(contents[0], contents[1]);
+}
