@@ -119,6 +119,35 @@ async fn the_order_of_the_samplers_is_that_of_the_request() {
     assert_ne!(reply(&[TopK]).await, early);
 }
 
+/// Behind top-k few tokens are left, and only those are looked at; a sampler that does nothing in front of it makes it look at all.
+#[tokio::test]
+async fn looking_at_few_tokens_chooses_as_looking_at_all() {
+    use SamplerKind::{MinP, Penalties, Temperature, TopK, TopP, Xtc};
+    let file = ModelFile::new(|path| RandomModel::new().vocabulary(4000).write(path).unwrap());
+    let engine = start().await;
+    load(&engine, &file, settings()).await.unwrap();
+    let plain = Sampling { temperature: 1.2, max_tokens: Some(60), seed: Some(11), ..Sampling::default() };
+    let raised = vec![LogitBias { token: 700, bias: Some(4.0) }, LogitBias { token: 701, bias: None }];
+    for (sampling, logit_bias) in [
+        (plain, Vec::new()),
+        (Sampling { repeat_penalty: 1.8, repeat_last_n: -1, ..plain }, Vec::new()),
+        (Sampling { repeat_penalty: 0.7, frequency_penalty: -0.5, ..plain }, Vec::new()),
+        (Sampling { top_k: 1, ..plain }, Vec::new()),
+        (Sampling { top_k: 300, top_p: 1.0, min_p: 0.0, ..plain }, Vec::new()),
+        (plain, raised),
+    ] {
+        let mut contents = Vec::new();
+        for samplers in
+            [vec![Penalties, TopK, TopP, MinP, Temperature], vec![Xtc, Penalties, TopK, TopP, MinP, Temperature]]
+        {
+            let decoding = Decoding { samplers, logit_bias: logit_bias.clone(), ..Decoding::default() };
+            let reply = engine.generate(GenerateRequest { sampling, decoding, ..request(&[user("hello")]) });
+            contents.push(finish(reply).await.content);
+        }
+        assert_eq!(contents[0], contents[1], "{sampling:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_bias_bans_a_token_or_makes_it_come() {
     let (engine, _file) = start_with(&ScriptedModel::new("The porch is quiet.")).await;
