@@ -91,7 +91,7 @@ impl<'model, 'io> Inference<'model, 'io> {
     ) -> Self {
         let Loaded { context, templates, guard, threads, speculation, drafter, .. } = loaded;
         // A model that can't forget a part would pay for each wrong draft with all that it has read.
-        let drafts = !context.needs_snapshots();
+        let drafts = context.longest_draft() > 0;
         Self {
             model,
             context,

@@ -15,8 +15,8 @@ use crate::draft_heads::DraftHeads;
 use crate::draft_model::DraftModel;
 use crate::drafter::Drafter;
 use crate::llama::{
-    Context, ContextSettings, Heads, LlamaError, LoadOutcome, LoraAdapter, Model, Projector, Templates, can_draft,
-    capture_errors, projector_kinds, take_errors,
+    Context, ContextSettings, Heads, LlamaError, LoadOutcome, LoraAdapter, Model, Projector, SEQUENCES, Templates,
+    can_draft, capture_errors, projector_kinds, take_errors,
 };
 use crate::outbox::Outbox;
 use crate::plan::LoadPlan;
@@ -33,6 +33,12 @@ const CHATML: TemplateInfo = TemplateInfo {
     accepts_repeated_roles: true,
     supports_thinking: false,
 };
+
+/// The longest drafts of a recurrent model.
+const ROLLBACK: u32 = 8;
+/// What the states for them may take, in bytes or as a share of the weights' size.
+const ROLLBACK_BYTES: u64 = 64 << 20;
+const ROLLBACK_SHARE: u64 = 6;
 
 /// llama.cpp's numbers of ways to pool.
 const MEAN: i32 = 1;
@@ -152,7 +158,7 @@ fn prepare_draft<'model>(
     signals: &'static Signals,
 ) -> Result<DraftModel<'model>, LoadError> {
     let path = settings.draft_model.as_deref().unwrap_or(Path::new(""));
-    if context.needs_snapshots() {
+    if context.longest_draft() == 0 {
         return Err(draft_error(path, "the model is recurrent, and could not take a wrong guess back".into()));
     }
     if !can_draft(model, draft) {
@@ -290,7 +296,11 @@ pub(crate) fn prepare<'model>(
     if projector.is_some_and(Projector::reads_whole) {
         context_settings = context_settings.with_whole_pictures();
     }
-    let context = Context::new(model, context_settings, signals.abort_flag());
+    let drafts = settings.speculation != Speculation::Off || draft.is_some();
+    let context = Context::new(model, context_settings, signals.abort_flag()).and_then(|context| {
+        let is_rigid = context.needs_snapshots() && drafts;
+        if is_rigid { with_rollback(model, context, context_settings, signals) } else { Some(context) }
+    });
     let lines = take_errors();
     let mut context = context.ok_or_else(|| refusal(&lines))?;
     add_adapters(model, &mut context, &settings.adapters)?;
@@ -307,7 +317,7 @@ pub(crate) fn prepare<'model>(
         Some(draft) => {
             Some(Drafter::Model(Box::new(prepare_draft(draft, model, &context, settings, n_threads, signals)?)))
         }
-        None if settings.speculation != Speculation::Off && !context.needs_snapshots() => {
+        None if settings.speculation != Speculation::Off && context.longest_draft() > 0 => {
             let heads = Heads::new(model, &context, context_settings, signals.abort_flag());
             heads.map(|heads| Drafter::Heads(Box::new(DraftHeads::new(model, heads))))
         }
@@ -317,6 +327,26 @@ pub(crate) fn prepare<'model>(
     let info = ModelInfo { inputs, ..describe(model, &context, plan, n_threads, template) };
     let speculation = settings.speculation;
     Ok(Loaded { context, templates, guard, threads, speculation, drafter, info })
+}
+
+/// The context of a recurrent model, made anew so that the last tokens can be taken back: as many as memory is worth it. As it was
+/// where that can't be.
+fn with_rollback<'model>(
+    model: &'model Model,
+    mut context: Context<'model>,
+    settings: ContextSettings,
+    signals: &'static Signals,
+) -> Option<Context<'model>> {
+    let state = context.recurrent_bytes(model.vocabulary().warm_up_token());
+    let each = (state as u64).saturating_mul(u64::from(SEQUENCES)).max(1);
+    let budget = (model.size_bytes() / ROLLBACK_SHARE).max(ROLLBACK_BYTES).min(available_memory() / 4);
+    let rollback = u32::try_from(budget / each).unwrap_or(ROLLBACK).min(ROLLBACK);
+    if rollback == 0 {
+        return Some(context);
+    }
+    drop(context);
+    Context::new(model, ContextSettings { rollback, ..settings }, signals.abort_flag())
+        .or_else(|| Context::new(model, settings, signals.abort_flag()))
 }
 
 /// Lays the adapters over the weights; their files were looked at when the load was planned.

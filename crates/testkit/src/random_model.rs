@@ -26,6 +26,8 @@ pub enum Architecture {
     Qwen2Vl,
     /// Llama's blocks and, behind them, heads that guess further tokens ([`RandomModel::guessing`]).
     MiMo2,
+    /// A hybrid: every second block is a gated delta net, which keeps one state of all that was read; with heads as [`Architecture::MiMo2`] has them.
+    Qwen35,
     /// A state space model without attention: recurrent, so it can't forget a part of what it has read.
     Mamba,
     /// An encoder: its file says that the mean of a text's vectors is its vector.
@@ -41,6 +43,7 @@ impl Architecture {
             Self::Qwen2 => "qwen2",
             Self::Qwen2Vl => "qwen2vl",
             Self::MiMo2 => "mimo2",
+            Self::Qwen35 => "qwen35",
             Self::Mamba => "mamba",
             Self::Bert | Self::Reranker => "bert",
         }
@@ -157,7 +160,7 @@ impl RandomModel {
         tensor_type: TensorType;
         /// Sets whether the output matrix is the embedding matrix.
         tied: bool;
-        /// Sets how many heads of [`Architecture::MiMo2`] guess a token further each.
+        /// Sets how many heads of [`Architecture::MiMo2`] and [`Architecture::Qwen35`] guess a token further each.
         guessing: u32;
         /// Makes what follows depend on the last token alone, so that heads that guess are always right.
         foreseeable: bool;
@@ -246,14 +249,29 @@ impl RandomModel {
             set("attention.head_count", self.heads);
             set("attention.head_count_kv", self.kv_heads);
         }
-        if self.architecture == Architecture::MiMo2 {
-            let blocks = (self.layers + self.guessing) as usize;
+        if self.guessing > 0 {
             set("nextn_predict_layers", self.guessing);
-            set("attention.sliding_window", self.context_length);
-            set("expert_feed_forward_length", self.feed_forward);
-            // llama.cpp wants one block to have a window; it is as long as the context.
-            let window = Value::U32s((0..blocks).map(|block| u32::from(block == 0)).collect());
-            writer.set(format!("{architecture}.attention.sliding_window_pattern"), window);
+        }
+        let head = self.dimension / self.heads;
+        match self.architecture {
+            Architecture::MiMo2 => {
+                set("attention.sliding_window", self.context_length);
+                set("expert_feed_forward_length", self.feed_forward);
+                // llama.cpp wants one block to have a window; it is as long as the context.
+                let window = Value::U32s((0..self.layers + self.guessing).map(|block| u32::from(block == 0)).collect());
+                writer.set(format!("{architecture}.attention.sliding_window_pattern"), window);
+            }
+            Architecture::Qwen35 => {
+                set("full_attention_interval", 2);
+                set("ssm.conv_kernel", STATE_SPACE_KERNEL);
+                set("ssm.inner_size", self.dimension);
+                set("ssm.state_size", head);
+                set("ssm.time_step_rank", self.heads);
+                set("ssm.group_count", self.kv_heads);
+                let sections = Value::I32s(vec![i32::try_from(head / 2).unwrap_or(i32::MAX), 0, 0, 0]);
+                writer.set(format!("{architecture}.rope.dimension_sections"), sections);
+            }
+            _ => {}
         }
         if self.architecture == Architecture::Qwen2Vl {
             // Pairs of a head's numbers that turn with the time, the height and the width.
@@ -295,6 +313,10 @@ impl Weights<'_> {
             }
             let name = |part: &str| format!("blk.{layer}.{part}");
             self.vector(&name("attn_norm.weight"), dimension, 1.0);
+            if self.model.architecture == Architecture::Qwen35 {
+                self.add_hybrid(layer, dimension, kv_length, feed_forward);
+                continue;
+            }
             if self.model.architecture == Architecture::MiMo2 {
                 self.matrix(&name("attn_qkv.weight"), dimension, dimension + 2 * kv_length);
             } else {
@@ -313,6 +335,38 @@ impl Weights<'_> {
             if layer >= self.model.layers {
                 self.add_guessing(&name("nextn"), dimension);
             }
+        }
+    }
+
+    /// The rest of a block of Qwen3.5: a gated delta net or a gated attention, and a feed-forward layer.
+    fn add_hybrid(&mut self, layer: u32, dimension: u64, kv_length: u64, feed_forward: u64) {
+        let name = |part: &str| format!("blk.{layer}.{part}");
+        let (heads, head) = (u64::from(self.model.heads), dimension / u64::from(self.model.heads));
+        if layer < self.model.layers && layer.is_multiple_of(2) {
+            let mixed = 2 * kv_length + dimension;
+            self.matrix(&name("attn_qkv.weight"), dimension, mixed);
+            self.matrix(&name("attn_gate.weight"), dimension, dimension);
+            self.plain_matrix(&name("ssm_conv1d.weight"), u64::from(STATE_SPACE_KERNEL), mixed);
+            self.vector(&name("ssm_dt.bias"), heads, 0.0);
+            self.vector(&name("ssm_a"), heads, -0.5);
+            self.matrix(&name("ssm_beta.weight"), dimension, heads);
+            self.matrix(&name("ssm_alpha.weight"), dimension, heads);
+            self.vector(&name("ssm_norm.weight"), head, 1.0);
+            self.returning(&name("ssm_out.weight"), dimension, dimension);
+        } else {
+            self.matrix(&name("attn_q.weight"), dimension, 2 * dimension);
+            self.matrix(&name("attn_k.weight"), dimension, kv_length);
+            self.matrix(&name("attn_v.weight"), dimension, kv_length);
+            self.vector(&name("attn_q_norm.weight"), head, 1.0);
+            self.vector(&name("attn_k_norm.weight"), head, 1.0);
+            self.returning(&name("attn_output.weight"), dimension, dimension);
+        }
+        self.vector(&name("post_attention_norm.weight"), dimension, 1.0);
+        self.matrix(&name("ffn_gate.weight"), dimension, feed_forward);
+        self.matrix(&name("ffn_up.weight"), dimension, feed_forward);
+        self.returning(&name("ffn_down.weight"), feed_forward, dimension);
+        if layer >= self.model.layers {
+            self.add_guessing(&name("nextn"), dimension);
         }
     }
 

@@ -87,6 +87,7 @@ impl Inference<'_, '_> {
             return Vec::new();
         }
         let n_ctx = self.context.size();
+        let room = room.min(self.context.longest_draft());
         let task = &mut self.tasks[index];
         let draft = if self.lookup { task.draft(n_ctx, room, &self.draft_cost) } else { Vec::new() };
         let (Some(drafter), Some(place)) = (self.drafter.as_mut().filter(|_| draft.is_empty()), task.sequence) else {

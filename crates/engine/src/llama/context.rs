@@ -36,6 +36,8 @@ pub(crate) struct ContextSettings {
     pub(crate) pooling: Option<i32>,
     /// Whether pictures go through the model in one piece.
     pub(crate) whole_pictures: bool,
+    /// The last tokens that a recurrent model can take back; its state behind each of them is kept.
+    pub(crate) rollback: u32,
 }
 
 impl ContextSettings {
@@ -56,6 +58,7 @@ impl ContextSettings {
             flash_attention: settings.flash_attention,
             pooling: None,
             whole_pictures: false,
+            rollback: 0,
         }
     }
 
@@ -68,6 +71,7 @@ impl ContextSettings {
         params.n_batch = self.n_batch;
         params.n_ubatch = self.n_batch.min(largest);
         params.n_seq_max = u32::from(SEQUENCES);
+        params.n_rs_seq = self.rollback;
         // All sequences share the cells: one may have all of them, and a common beginning is kept once.
         params.kv_unified = true;
         params.n_threads = i32::try_from(self.n_threads).unwrap_or(1);
@@ -125,12 +129,23 @@ impl SequenceIndex {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Row(pub(super) i32);
 
+/// What a recurrent model can take back of a sequence.
+#[derive(Debug, Clone, Copy, Default)]
+struct Recent {
+    /// Tokens of the last batch whose states are kept, but for the first.
+    tokens: usize,
+    /// Some were taken back, and nothing was computed since: llama.cpp still has the newest state in the first place.
+    is_pending: bool,
+}
+
 /// One KV cache over a model, shared by some sequences, and the batch that is computed next.
 pub(crate) struct Context<'model> {
     pointer: NonNull<sys::llama_context>,
     batch: Batch,
     /// Whether the model's state is one of all tokens together, also beside an attention: it can't forget a part.
     is_recurrent: bool,
+    /// What a recurrent model can take back of each sequence; empty where it can't.
+    recent: Vec<Recent>,
     model: PhantomData<&'model Model>,
     // The abort callback points at it: it lives as long as the context.
     _abort: &'static AtomicBool,
@@ -152,9 +167,11 @@ impl<'model> Context<'model> {
     ) -> Option<Self> {
         let mut params = settings.to_params();
         params.ctx_type = sys::LLAMA_CONTEXT_TYPE_MTP;
+        params.n_rs_seq = 0;
         params.n_ubatch = params.n_ubatch.min(HEADS_UBATCH);
         let mut context = Self::with_params(model, settings, params, abort)?;
         context.is_recurrent = false;
+        context.recent.clear();
         Some(context)
     }
 
@@ -172,7 +189,10 @@ impl<'model> Context<'model> {
         // SAFETY: the model is loaded.
         let is_recurrent =
             unsafe { sys::llama_model_is_recurrent(model.as_ptr()) || sys::llama_model_is_hybrid(model.as_ptr()) };
-        Some(Self { pointer, batch, is_recurrent, model: PhantomData, _abort: abort })
+        // SAFETY: the context was just made.
+        let can_take_back = is_recurrent && unsafe { sys::llama_n_rs_seq(pointer.as_ptr()) } > 0;
+        let recent = vec![Recent::default(); if can_take_back { usize::from(SEQUENCES) } else { 0 }];
+        Some(Self { pointer, batch, is_recurrent, recent, model: PhantomData, _abort: abort })
     }
 
     pub(super) fn as_ptr(&self) -> *mut sys::llama_context {
@@ -224,7 +244,45 @@ impl<'model> Context<'model> {
         let mut error = ErrorSlot::new();
         // SAFETY: the batch's arrays hold `n_tokens` values each, and n_tokens is at most n_batch.
         let status = unsafe { shim::engawa_decode(self.as_ptr(), self.batch.raw, error.as_out()) };
-        outcome_of(&error.check(status))
+        let outcome = outcome_of(&error.check(status));
+        self.note_decoded(outcome);
+        outcome
+    }
+
+    fn note_decoded(&mut self, outcome: DecodeOutcome) {
+        let most = self.rollback();
+        for (sequence, recent) in (0..).zip(&mut self.recent) {
+            let computed = self.batch.tokens_of(SequenceIndex(sequence));
+            if computed > 0 {
+                let tokens = if outcome == DecodeOutcome::Done { (computed - 1).min(most) } else { 0 };
+                *recent = Recent { tokens, is_pending: false };
+            }
+        }
+    }
+
+    /// The last tokens of a batch that a recurrent model can take back, at most.
+    pub(crate) fn rollback(&self) -> usize {
+        // SAFETY: the context lives.
+        if self.recent.is_empty() { 0 } else { unsafe { sys::llama_n_rs_seq(self.as_ptr()) as usize } }
+    }
+
+    /// Whether drafted tokens can be taken back: all of them, at most `rollback` or none.
+    pub(crate) fn longest_draft(&self) -> usize {
+        if self.is_recurrent { self.rollback() } else { usize::MAX }
+    }
+
+    fn forget_recent(&mut self, sequence: SequenceIndex) {
+        if let Some(recent) = self.recent.get_mut(usize::from(sequence.0)) {
+            *recent = Recent::default();
+        }
+    }
+
+    /// Puts the state that a sequence went back to where others look for it.
+    fn settle(&mut self, sequence: SequenceIndex) {
+        if self.recent.get(usize::from(sequence.0)).is_some_and(|recent| recent.is_pending) {
+            let state = self.snapshot(sequence);
+            self.set_partial(sequence, &state);
+        }
     }
 
     /// The scores of all tokens behind a row of the last batch, `[n_vocab]`.
@@ -262,6 +320,17 @@ impl<'model> Context<'model> {
 
     /// Forgets a sequence's tokens from `position` on. False when the model can't; then the sequence has to be cleared.
     pub(crate) fn truncate(&mut self, sequence: SequenceIndex, position: usize) -> bool {
+        if position > 0 && !self.recent.is_empty() {
+            let back = self.length(sequence).saturating_sub(position);
+            let recent = &mut self.recent[usize::from(sequence.0)];
+            // llama.cpp would go further back, to states of other tokens.
+            if back > recent.tokens {
+                return false;
+            }
+            if back > 0 {
+                *recent = Recent { tokens: 0, is_pending: true };
+            }
+        }
         // A sliding window has dropped what lies behind it: the cut is accepted and the result would be wrong.
         self.remove_from(sequence, position) && (position == 0 || self.is_recurrent || self.begins_at_zero(sequence))
     }
@@ -275,6 +344,7 @@ impl<'model> Context<'model> {
 
     /// Forgets all of a sequence.
     pub(crate) fn clear(&mut self, sequence: SequenceIndex) {
+        self.forget_recent(sequence);
         // SAFETY: the context lives, and its memory with it; the sequence is one of its own.
         unsafe { sys::llama_memory_seq_rm(sys::llama_get_memory(self.as_ptr()), sequence.raw(), -1, -1) };
     }
@@ -294,6 +364,7 @@ impl<'model> Context<'model> {
     /// Makes `to` what `from` has in front of a position.
     pub(super) fn copy(&mut self, from: SequenceIndex, to: SequenceIndex, position: usize) {
         let end = i32::try_from(position).unwrap_or(i32::MAX);
+        self.settle(from);
         self.clear(to);
         // SAFETY: the context lives, and its memory with it; both sequences are its own.
         unsafe { sys::llama_memory_seq_cp(sys::llama_get_memory(self.as_ptr()), from.raw(), to.raw(), 0, end) };
@@ -332,16 +403,23 @@ impl<'model> Context<'model> {
     /// Makes a sequence what it was at a snapshot, `length` tokens long; what else it has must be those tokens and more.
     /// False when that can't be: the sequence is empty then.
     pub(crate) fn go_back(&mut self, sequence: SequenceIndex, snapshot: &[u8], length: usize) -> bool {
+        let is_back =
+            self.set_partial(sequence, snapshot) && self.truncate(sequence, length) && self.length(sequence) == length;
+        if !is_back {
+            self.clear(sequence);
+        }
+        is_back
+    }
+
+    /// Takes a snapshot of this context as a sequence's recurrent state.
+    fn set_partial(&mut self, sequence: SequenceIndex, snapshot: &[u8]) -> bool {
+        self.forget_recent(sequence);
         // SAFETY: the context lives; the snapshot is `len` bytes long and this context's own, so it is whole.
         let read = unsafe {
             let (data, length) = (snapshot.as_ptr(), snapshot.len());
             sys::llama_state_seq_set_data_ext(self.as_ptr(), data, length, sequence.raw(), PARTIAL)
         };
-        let is_back = read == snapshot.len() && self.truncate(sequence, length) && self.length(sequence) == length;
-        if !is_back {
-            self.clear(sequence);
-        }
-        is_back
+        read == snapshot.len()
     }
 
     /// Bytes of what [`Context::save`] gives.
@@ -364,6 +442,7 @@ impl<'model> Context<'model> {
     /// Makes a sequence what [`Context::save`] gave, `length` tokens long. False when there is no room or the state does
     /// not fit the model: the sequence is empty then. The state must be whole: llama.cpp ends the process otherwise.
     pub(crate) fn restore(&mut self, sequence: SequenceIndex, state: &[u8], length: usize) -> bool {
+        self.forget_recent(sequence);
         // SAFETY: the context lives, and its memory with it; the state is `len` bytes long.
         let read = unsafe { sys::llama_state_seq_set_data(self.as_ptr(), state.as_ptr(), state.len(), sequence.raw()) };
         let whole = read == state.len() && self.length(sequence) == length;
@@ -371,6 +450,16 @@ impl<'model> Context<'model> {
             self.clear(sequence);
         }
         whole
+    }
+
+    /// Bytes of a sequence's recurrent state, found out by computing a token. Leaves the cache empty.
+    pub(crate) fn recurrent_bytes(&mut self, token: Token) -> usize {
+        self.clear_batch();
+        self.push(&[token], 0, SequenceIndex(0), 1);
+        let bytes =
+            if self.decode() == DecodeOutcome::Done { self.snapshot_size(SequenceIndex(0)) } else { usize::MAX };
+        self.clear(SequenceIndex(0));
+        bytes
     }
 
     /// Computes once without a trace, so that the first reply does not pay for it.
@@ -442,6 +531,14 @@ impl Batch {
         }
         self.raw.n_tokens = i32::try_from(from + tokens.len()).unwrap_or(0);
         (self.raw.n_tokens - i32::try_from(rows).unwrap_or(0)..self.raw.n_tokens).map(Row).collect()
+    }
+}
+
+impl Batch {
+    fn tokens_of(&self, sequence: SequenceIndex) -> usize {
+        let length = usize::try_from(self.raw.n_tokens).unwrap_or(0);
+        // SAFETY: the first `n_tokens` entries are set, each with one sequence.
+        (0..length).filter(|&at| unsafe { **self.raw.seq_id.add(at) } == sequence.raw()).count()
     }
 }
 

@@ -3,7 +3,7 @@
 use engawa_engine_client::protocol::{FinishReason, GenerateRequest, LoadError, LoadSettings, Sampling, Speculation};
 use engawa_testkit::{Architecture, Fault, RandomModel, ScriptedModel};
 
-use crate::support::{Finished, ModelFile, finish, load, request, settings, start, user};
+use crate::support::{Finished, ModelFile, assistant, finish, load, request, settings, start, user};
 
 /// The reply to a request with and without drafts.
 async fn both(file: &ModelFile, asked: &GenerateRequest) -> [Finished; 2] {
@@ -177,9 +177,11 @@ async fn a_model_that_can_not_draft_for_another_is_named_and_why() {
     check(ModelFile::new(|_| {}), "does not exist").await;
 }
 
-/// A model with heads of its own.
-fn with_heads(heads: u32) -> RandomModel {
-    RandomModel::new().architecture(Architecture::MiMo2).guessing(heads)
+/// Models with heads of their own: with attention alone, and beside a recurrent state.
+const WITH_HEADS: [Architecture; 2] = [Architecture::MiMo2, Architecture::Qwen35];
+
+fn with_heads(architecture: Architecture, heads: u32) -> RandomModel {
+    RandomModel::new().architecture(architecture).guessing(heads)
 }
 
 #[tokio::test]
@@ -187,12 +189,14 @@ async fn what_a_models_own_heads_guess_right_is_written_at_once() {
     let sampling = Sampling { temperature: 0.0, repeat_penalty: 1.0, max_tokens: Some(40), ..Sampling::default() };
     let asked = GenerateRequest { sampling, ..request(&[user("go")]) };
     // So many words that nothing repeats itself soon, and so many blocks that a head is little beside them.
-    let model = |heads| with_heads(heads).foreseeable(true).vocabulary(4000).layers(20);
-    let file = |heads| ModelFile::new(|path| model(heads).write(path).unwrap());
-    let [without, _] = both(&file(0), &asked).await;
-    assert_eq!(without.timings.drafted_tokens, 0, "nothing is repeated");
-    for heads in [1, 3] {
-        let [drafted, _] = both(&file(heads), &asked).await;
+    let file = |architecture, heads| {
+        let model = with_heads(architecture, heads).foreseeable(true).vocabulary(4000).layers(20);
+        ModelFile::new(|path| model.write(path).unwrap())
+    };
+    for (architecture, heads) in [(Architecture::MiMo2, 1), (Architecture::MiMo2, 3), (Architecture::Qwen35, 1)] {
+        let [without, _] = both(&file(architecture, 0), &asked).await;
+        assert_eq!(without.timings.drafted_tokens, 0, "nothing is repeated");
+        let [drafted, _] = both(&file(architecture, heads), &asked).await;
         assert_eq!(drafted.content, without.content);
         let timings = drafted.timings;
         // How many are drafted depends on what that costs on the machine at the moment.
@@ -203,9 +207,11 @@ async fn what_a_models_own_heads_guess_right_is_written_at_once() {
 
 #[tokio::test]
 async fn what_a_models_own_heads_guess_wrong_leaves_no_trace() {
-    for (heads, seed) in [(1, 3), (2, 4)] {
-        let file = ModelFile::new(|path| with_heads(heads).write(path).unwrap());
-        let sampling = Sampling { temperature: 0.8, max_tokens: Some(120), seed: Some(seed), ..Sampling::default() };
+    for (architecture, heads, temperature) in
+        [(Architecture::MiMo2, 1, 0.8), (Architecture::MiMo2, 2, 0.8), (Architecture::Qwen35, 1, 0.0)]
+    {
+        let file = ModelFile::new(|path| with_heads(architecture, heads).write(path).unwrap());
+        let sampling = Sampling { temperature, max_tokens: Some(120), seed: Some(3), ..Sampling::default() };
         let asked = GenerateRequest { sampling, ..request(&[user("go")]) };
         let [drafted, _] = both(&file, &asked).await;
         assert!(drafted.timings.drafted_tokens > 0, "{:?}", drafted.timings);
@@ -214,7 +220,13 @@ async fn what_a_models_own_heads_guess_wrong_leaves_no_trace() {
 
 #[tokio::test]
 async fn heads_follow_long_prompts_edits_and_several_conversations() {
-    let model = with_heads(1).foreseeable(true).vocabulary(4000).layers(20);
+    for architecture in WITH_HEADS {
+        heads_follow(architecture).await;
+    }
+}
+
+async fn heads_follow(architecture: Architecture) {
+    let model = with_heads(architecture, 1).foreseeable(true).vocabulary(4000).layers(20);
     let file = ModelFile::new(|path| model.write(path).unwrap());
     let sampling = Sampling { temperature: 0.0, repeat_penalty: 1.0, max_tokens: Some(20), ..Sampling::default() };
     let long = "all the words of a long story ".repeat(120);
@@ -233,6 +245,37 @@ async fn heads_follow_long_prompts_edits_and_several_conversations() {
         let accepted: u32 = replies.iter().map(|reply| reply.timings.accepted_tokens).sum();
         assert_eq!(drafted, accepted, "they are always right");
         assert_eq!(drafted > 0, speculation != Speculation::Off);
+        contents.push(replies.map(|reply| reply.content));
+    }
+    assert_eq!(contents[0], contents[1]);
+}
+
+/// What was guessed wrong is taken back from a recurrent state too, whatever is done with the conversation between replies.
+#[tokio::test]
+async fn a_hybrid_model_takes_drafts_back() {
+    let file = ModelFile::new(|path| with_heads(Architecture::Qwen35, 1).write(path).unwrap());
+    // The most probable token each time: rounding changes nothing.
+    let sampling = Sampling { temperature: 0.0, max_tokens: Some(100), ..Sampling::default() };
+    let asked = |text: &str| GenerateRequest {
+        sampling,
+        owner: Some("chat".to_owned()),
+        ..request(&[user("all the words"), user(text)])
+    };
+    let mut contents = Vec::new();
+    for speculation in [Speculation::PromptLookup, Speculation::Off] {
+        let engine = start().await;
+        load(&engine, &file, LoadSettings { speculation, ..settings() }).await.unwrap();
+        let first = finish(engine.generate(asked("go"))).await;
+        let longer = [user("all the words"), user("go"), assistant(&first.content), user("on")];
+        let next = finish(engine.generate(GenerateRequest { sampling, ..request(&longer) })).await;
+        let again = finish(engine.generate(asked("go"))).await;
+        let [one, other] = [asked("here"), asked("there")].map(|asked| engine.generate(asked));
+        let (one, other) = tokio::join!(finish(one), finish(other));
+        let replies = [first, next, again, one, other];
+        let drafted: u32 = replies.iter().map(|reply| reply.timings.drafted_tokens).sum();
+        let accepted: u32 = replies.iter().map(|reply| reply.timings.accepted_tokens).sum();
+        assert_eq!(drafted > 0, speculation != Speculation::Off);
+        assert!(accepted < drafted || drafted == 0, "some are taken back: {accepted} of {drafted}");
         contents.push(replies.map(|reply| reply.content));
     }
     assert_eq!(contents[0], contents[1]);
