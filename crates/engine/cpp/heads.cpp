@@ -1,17 +1,58 @@
 // The functions that reach a model's own heads are not part of llama.cpp's stable interface yet.
+#include "gguf.h"
 #include "llama-ext.h"
+#include "llama-model.h"
 #include "llama.h"
 
 #include "guard.h"
 #include "shim.h"
 
+#include <algorithm>
 #include <memory>
 #include <stdexcept>
+#include <string>
+
+char * engawa_heads_architecture(const char * path, char ** error) {
+    return engawa_guard<char *>(error, nullptr, [&]() -> char * {
+        const gguf_init_params params{ /* no_alloc */ true, /* ctx */ nullptr };
+        const std::unique_ptr<gguf_context, decltype(&gguf_free)> file(gguf_init_from_file(path, params), gguf_free);
+        const int64_t name = file ? gguf_find_key(file.get(), "general.architecture") : -1;
+        if (name < 0 || gguf_get_kv_type(file.get(), name) != GGUF_TYPE_STRING) {
+            return nullptr;
+        }
+        const std::string architecture = gguf_get_val_str(file.get(), name);
+        const int64_t     heads        = gguf_find_key(file.get(), (architecture + ".nextn_predict_layers").c_str());
+        const bool        has_heads    = heads >= 0 && gguf_get_kv_type(file.get(), heads) == GGUF_TYPE_UINT32 && gguf_get_val_u32(file.get(), heads) > 0;
+        return has_heads ? engawa_copy(architecture) : nullptr;
+    });
+}
+
+bool engawa_heads_have(const llama_model * model, const char * part, char ** error) {
+    return engawa_guard<bool>(error, false, [&] {
+        const auto &  tensors = llama_internal_get_tensor_map(model);
+        const int32_t first   = llama_model_n_layer(model);
+        for (int32_t head = 0; head < llama_model_n_layer_nextn(model); head++) {
+            const std::string name = "blk." + std::to_string(first + head) + "." + part + ".weight";
+            const auto is_it       = [&](const std::pair<std::string, ggml_tensor *> & one) { return one.first == name && one.second; };
+            if (std::none_of(tensors.begin(), tensors.end(), is_it)) {
+                return false;
+            }
+        }
+        return true;
+    });
+}
 
 void engawa_heads_join(llama_context * context, llama_context * heads, char ** error) {
     engawa_guard<bool>(error, false, [&] {
         llama_set_embeddings_nextn(context, true, /* masked */ false);
         llama_set_embeddings_nextn(heads, true, /* masked */ true);
+        return true;
+    });
+}
+
+void engawa_heads_leave(llama_context * context, char ** error) {
+    engawa_guard<bool>(error, false, [&] {
+        llama_set_embeddings_nextn(context, false, /* masked */ false);
         return true;
     });
 }

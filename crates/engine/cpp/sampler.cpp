@@ -218,6 +218,11 @@ engawa_sampler * engawa_sampler_new(const llama_model * model, engawa_sampling s
         int32_t             n_suppressed = 0;
         const llama_token * suppressed   = llama_vocab_get_suppress_tokens(llama_model_get_vocab(model), &n_suppressed);
         sampler->biased.insert(sampler->biased.end(), suppressed, suppressed + n_suppressed);
+        std::sort(sampler->biased.begin(), sampler->biased.end());
+        if (std::adjacent_find(sampler->biased.begin(), sampler->biased.end()) != sampler->biased.end()) {
+            // Of several biases of a token, llama.cpp finds all only where tokens stand at their own places.
+            sampler->top_k = 0;
+        }
         sampler->sampler.reset(common_sampler_init(model, params));
         return sampler.release();
     });

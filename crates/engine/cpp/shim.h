@@ -125,8 +125,14 @@ struct engawa_guess {
     bool         wanted;
 };
 
+// The architecture of a file that says that it has such heads; null for others, and for what is no GGUF.
+char * engawa_heads_architecture(const char * path, char ** error);
+// Whether each of a loaded model's heads has a matrix or vector of this name.
+bool engawa_heads_have(const struct llama_model * model, const char * part, char ** error);
 // Makes `context` keep the state behind each token of a batch, which `heads`, a context of the heads of the same model, takes.
 void engawa_heads_join(struct llama_context * context, struct llama_context * heads, char ** error);
+// Makes it keep them no more.
+void engawa_heads_leave(struct llama_context * context, char ** error);
 // The state behind the token at `index` of the last batch, `llama_model_n_embd_out` numbers; of a context of heads only where it was wanted.
 const float * engawa_heads_state(struct llama_context * context, int32_t index, char ** error);
 // Computes `n_guesses` tokens with one of the heads, each with the state behind the token in front of it: the status of `llama_decode`.

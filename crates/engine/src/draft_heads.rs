@@ -99,9 +99,8 @@ impl<'model> DraftHeads<'model> {
         let has_one = self.heads.count() == 1;
         let most = if has_one { most } else { most.min(self.heads.count()) };
         let mut draft = Vec::with_capacity(most);
-        if !has_one {
-            self.catch_up();
-        }
+        // By itself: of a batch in which not all is wanted, llama.cpp gives some heads' states at the wrong places.
+        self.catch_up();
         while let Some(row) = self.guess(draft.len(), &guesses, &states) {
             let (token, probability) = most_probable(self.heads.logits(row));
             if self.model.vocabulary().is_end(token) || (probability < CONFIDENCE && !draft.is_empty()) {
@@ -138,13 +137,9 @@ impl<'model> DraftHeads<'model> {
         if self.heads.count() > 1 {
             let first = guesses.first()?;
             self.heads.forget_from(first.sequence, first.position);
-            return self.compute(step, guesses, states);
         }
-        // What was put aside goes along.
-        self.guesses.extend_from_slice(guesses);
-        self.states.extend_from_slice(states);
-        let (guesses, states) = (std::mem::take(&mut self.guesses), std::mem::take(&mut self.states));
-        self.compute(0, &guesses, &states)
+        let head = if self.heads.count() > 1 { step } else { 0 };
+        self.compute(head, guesses, states)
     }
 
     /// Reads what was put aside, with each head.

@@ -21,7 +21,7 @@ mod vocabulary;
 pub(crate) use adapter::LoraAdapter;
 pub(crate) use context::{Context, ContextSettings, DecodeOutcome, Row, SEQUENCES, SequenceIndex};
 pub(crate) use error::LlamaError;
-pub(crate) use heads::{Guess, Heads};
+pub(crate) use heads::{Guess, Heads, says_heads};
 pub(crate) use log::{capture_errors, route_logs_to_stderr, take_errors};
 pub(crate) use memory::{MemoryUse, measure_memory};
 pub(crate) use model::{LoadOutcome, Model, ModelSettings, can_draft};

@@ -15,8 +15,8 @@ use crate::draft_heads::DraftHeads;
 use crate::draft_model::DraftModel;
 use crate::drafter::Drafter;
 use crate::llama::{
-    Context, ContextSettings, Heads, LlamaError, LoadOutcome, LoraAdapter, Model, Projector, SEQUENCES, Templates,
-    can_draft, capture_errors, projector_kinds, take_errors,
+    Context, ContextSettings, DecodeOutcome, Heads, LlamaError, LoadOutcome, LoraAdapter, Model, Projector, SEQUENCES,
+    Templates, can_draft, capture_errors, projector_kinds, take_errors,
 };
 use crate::outbox::Outbox;
 use crate::plan::LoadPlan;
@@ -39,6 +39,9 @@ const ROLLBACK: u32 = 8;
 /// What the states for them may take, in bytes or as a share of the weights' size.
 const ROLLBACK_BYTES: u64 = 64 << 20;
 const ROLLBACK_SHARE: u64 = 6;
+
+/// What heads that draft take beside that, about.
+const HEADS_BYTES: u64 = 64 << 20;
 
 /// llama.cpp's numbers of ways to pool.
 const MEAN: i32 = 1;
@@ -307,26 +310,47 @@ pub(crate) fn prepare<'model>(
     let refused = |error: LlamaError| LoadError::Refused { reason: error.0 };
     let guard = MarkerGuard::new(model.vocabulary()).map_err(refused)?;
     let (templates, template) = choose_template(model, &guard)?;
-    context.warm_up(model.vocabulary().warm_up_token());
+    let warm_up_token = model.vocabulary().warm_up_token();
+    let wants_heads = settings.speculation != Speculation::Off && draft.is_none() && context.longest_draft() > 0;
+    let heads = wants_heads.then(|| make_heads(model, &mut context, context_settings, signals)).flatten();
+    context.warm_up(warm_up_token);
     if signals.load_cancelled() {
         return Err(LoadError::Cancelled);
     }
     let threads = ThreadTrial::new(context_settings.n_threads, settings.n_threads > 0);
     let n_threads = context_settings.n_threads;
-    let drafter = match draft {
-        Some(draft) => {
+    let drafter = match (draft, heads) {
+        (Some(draft), _) => {
             Some(Drafter::Model(Box::new(prepare_draft(draft, model, &context, settings, n_threads, signals)?)))
         }
-        None if settings.speculation != Speculation::Off && context.longest_draft() > 0 => {
-            let heads = Heads::new(model, &context, context_settings, signals.abort_flag());
-            heads.map(|heads| Drafter::Heads(Box::new(DraftHeads::new(model, heads))))
-        }
-        None => None,
+        (None, heads) => heads.map(|heads| Drafter::Heads(Box::new(DraftHeads::new(model, heads)))),
     };
     let inputs = projector.map(Projector::inputs).unwrap_or_default();
     let info = ModelInfo { inputs, ..describe(model, &context, plan, n_threads, template) };
     let speculation = settings.speculation;
     Ok(Loaded { context, templates, guard, threads, speculation, drafter, info })
+}
+
+/// The model's own heads, if it has any and there is room for what they need.
+fn make_heads<'model>(
+    model: &'model Model,
+    context: &mut Context<'model>,
+    settings: ContextSettings,
+    signals: &'static Signals,
+) -> Option<Heads<'model>> {
+    // A layer of the KV cache, and the states behind the tokens of a batch: less than so many numbers of 32 bits.
+    let numbers = 2 * u64::from(context.size()) + u64::from(settings.n_batch);
+    let bytes = numbers.saturating_mul(u64::from(model.embedding_length()) * 4).saturating_add(HEADS_BYTES);
+    if bytes > available_memory() / 2 {
+        return None;
+    }
+    let heads = Heads::new(model, context, settings, signals.abort_flag())?;
+    // What the model computes for them may not fit beside it any more.
+    if context.warm_up(model.vocabulary().warm_up_token()) == DecodeOutcome::Done {
+        return Some(heads);
+    }
+    Heads::leave(context);
+    None
 }
 
 /// The context of a recurrent model, made anew so that the last tokens can be taken back: as many as memory is worth it. As it was

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use engawa_engine_protocol::{DeviceMemory, LoadError, LoadEstimate, LoadRequest, LoadSettings, SplitMode};
+use engawa_engine_protocol::{
+    DeviceMemory, LoadError, LoadEstimate, LoadRequest, LoadSettings, Purpose, Speculation, SplitMode,
+};
 
 use crate::child::gpu_names;
-use crate::llama::{MemoryUse, ModelSettings, capture_errors, measure_memory, take_errors};
+use crate::llama::{MemoryUse, ModelSettings, capture_errors, measure_memory, says_heads, take_errors};
 use crate::load::{
     adapter_error, available_memory, check_file, context_settings, draft_error, draft_refusal, layers_on_gpu,
     projector_error, refusal,
@@ -46,8 +48,12 @@ impl LoadPlan {
         }
         // A draft model goes where its model goes, whole.
         let beside = LoadSettings { n_gpu_layers: if settings.n_gpu_layers == 0 { 0 } else { -1 }, ..settings.clone() };
+        let has_heads = request.purpose == Purpose::Replies
+            && settings.speculation != Speculation::Off
+            && settings.draft_model.is_none()
+            && says_heads(path);
         let mut plan = Self {
-            model: ModelSettings::new(settings),
+            model: ModelSettings::new(settings).with_heads(has_heads),
             draft: settings.draft_model.is_some().then(|| ModelSettings::new(&beside)),
             used: Err(LoadError::Cancelled),
         };

@@ -69,6 +69,7 @@ pub struct RandomModel {
     tensor_type: TensorType,
     tied: bool,
     guessing: u32,
+    missing_guessing: u32,
     foreseeable: bool,
     template: Template,
 }
@@ -90,6 +91,7 @@ impl Default for RandomModel {
             tensor_type: TensorType::F32,
             tied: false,
             guessing: 0,
+            missing_guessing: 0,
             foreseeable: false,
             template: Template::default(),
         }
@@ -162,6 +164,8 @@ impl RandomModel {
         tied: bool;
         /// Sets how many heads of [`Architecture::MiMo2`] and [`Architecture::Qwen35`] guess a token further each.
         guessing: u32;
+        /// Sets how many more of them the file says to have, without their tensors.
+        missing_guessing: u32;
         /// Makes what follows depend on the last token alone, so that heads that guess are always right.
         foreseeable: bool;
         /// Sets the chat template.
@@ -228,7 +232,8 @@ impl RandomModel {
         };
         set("context_length", self.context_length);
         set("embedding_length", self.dimension);
-        set("block_count", self.layers + self.guessing);
+        let guessing = self.guessing + self.missing_guessing;
+        set("block_count", self.layers + guessing);
         if self.is_encoder() {
             set("feed_forward_length", self.feed_forward);
             set("attention.head_count", self.heads);
@@ -249,8 +254,8 @@ impl RandomModel {
             set("attention.head_count", self.heads);
             set("attention.head_count_kv", self.kv_heads);
         }
-        if self.guessing > 0 {
-            set("nextn_predict_layers", self.guessing);
+        if guessing > 0 {
+            set("nextn_predict_layers", guessing);
         }
         let head = self.dimension / self.heads;
         match self.architecture {
@@ -258,7 +263,7 @@ impl RandomModel {
                 set("attention.sliding_window", self.context_length);
                 set("expert_feed_forward_length", self.feed_forward);
                 // llama.cpp wants one block to have a window; it is as long as the context.
-                let window = Value::U32s((0..self.layers + self.guessing).map(|block| u32::from(block == 0)).collect());
+                let window = Value::U32s((0..self.layers + guessing).map(|block| u32::from(block == 0)).collect());
                 writer.set(format!("{architecture}.attention.sliding_window_pattern"), window);
             }
             Architecture::Qwen35 => {

@@ -67,9 +67,11 @@ impl Inference<'_, '_> {
         }
         let mut room = self.context.batch_size();
         let mut parts = Vec::new();
+        // A recurrent state can be taken back only of a sequence that was alone.
+        let drafts = reading.is_empty() && (writing.len() == 1 || !self.context.needs_snapshots());
         for (index, &task) in writing.iter().enumerate() {
             let others = writing.len() - index - 1;
-            let draft = if reading.is_empty() { self.draft(task, room.saturating_sub(others + 1)) } else { Vec::new() };
+            let draft = if drafts { self.draft(task, room.saturating_sub(others + 1)) } else { Vec::new() };
             room -= self.add_part(&mut parts, task, 1.min(room), draft);
         }
         if !writing.is_empty() {
@@ -190,7 +192,7 @@ impl Inference<'_, '_> {
         for part in parts {
             steps.push((part.task, self.write(part)));
         }
-        if let Some(drafter) = &mut self.drafter {
+        if let Some(drafter) = self.drafter.as_mut().filter(|_| self.drafts) {
             for (part, &from) in parts.iter().zip(&before) {
                 let sequence = &self.sequences[part.sequence];
                 // It sees nothing.

@@ -136,6 +136,28 @@ struct Recent {
     tokens: usize,
     /// Some were taken back, and nothing was computed since: llama.cpp still has the newest state in the first place.
     is_pending: bool,
+    /// A batch broke off: llama.cpp takes the state for what it was before, but parts of it are newer.
+    is_lost: bool,
+}
+
+impl Recent {
+    /// Takes in what a batch came to that had `computed` tokens of the sequence; at most `most` can be taken back.
+    fn note(&mut self, outcome: DecodeOutcome, computed: usize, most: usize) {
+        match outcome {
+            // Others are moved about, and what is kept of them is not where it was.
+            DecodeOutcome::Done if computed == 0 => self.tokens = 0,
+            DecodeOutcome::Done => {
+                self.tokens = (computed - 1).min(most);
+                self.is_pending = false;
+            }
+            // It was not begun.
+            DecodeOutcome::CacheFull => {}
+            DecodeOutcome::Aborted | DecodeOutcome::Failed(_) => {
+                self.tokens = 0;
+                self.is_lost |= computed > 0 || self.is_pending;
+            }
+        }
+    }
 }
 
 /// One KV cache over a model, shared by some sequences, and the batch that is computed next.
@@ -251,12 +273,17 @@ impl<'model> Context<'model> {
 
     fn note_decoded(&mut self, outcome: DecodeOutcome) {
         let most = self.rollback();
-        for (sequence, recent) in (0..).zip(&mut self.recent) {
-            let computed = self.batch.tokens_of(SequenceIndex(sequence));
-            if computed > 0 {
-                let tokens = if outcome == DecodeOutcome::Done { (computed - 1).min(most) } else { 0 };
-                *recent = Recent { tokens, is_pending: false };
-            }
+        let counts: Vec<usize> = (0..SEQUENCES).map(|sequence| self.batch.tokens_of(SequenceIndex(sequence))).collect();
+        let is_alone = counts.iter().filter(|&&computed| computed > 0).count() == 1;
+        for (recent, computed) in self.recent.iter_mut().zip(counts) {
+            recent.note(outcome, computed, if is_alone { most } else { 0 });
+        }
+    }
+
+    /// As after a batch of the sequence alone, of which nothing can be taken back.
+    pub(super) fn note_read(&mut self, sequence: SequenceIndex, outcome: DecodeOutcome) {
+        for (index, recent) in (0..).zip(&mut self.recent) {
+            recent.note(outcome, usize::from(index == sequence.0), 0);
         }
     }
 
@@ -320,15 +347,17 @@ impl<'model> Context<'model> {
 
     /// Forgets a sequence's tokens from `position` on. False when the model can't; then the sequence has to be cleared.
     pub(crate) fn truncate(&mut self, sequence: SequenceIndex, position: usize) -> bool {
-        if position > 0 && !self.recent.is_empty() {
+        if position == 0 {
+            self.forget_recent(sequence);
+        } else if !self.recent.is_empty() {
             let back = self.length(sequence).saturating_sub(position);
             let recent = &mut self.recent[usize::from(sequence.0)];
             // llama.cpp would go further back, to states of other tokens.
-            if back > recent.tokens {
+            if recent.is_lost || back > recent.tokens {
                 return false;
             }
             if back > 0 {
-                *recent = Recent { tokens: 0, is_pending: true };
+                *recent = Recent { tokens: 0, is_pending: true, is_lost: false };
             }
         }
         // A sliding window has dropped what lies behind it: the cut is accepted and the result would be wrong.
@@ -365,6 +394,8 @@ impl<'model> Context<'model> {
     pub(super) fn copy(&mut self, from: SequenceIndex, to: SequenceIndex, position: usize) {
         let end = i32::try_from(position).unwrap_or(i32::MAX);
         self.settle(from);
+        // What both have must not be taken back from one of them.
+        self.forget_recent(from);
         self.clear(to);
         // SAFETY: the context lives, and its memory with it; both sequences are its own.
         unsafe { sys::llama_memory_seq_cp(sys::llama_get_memory(self.as_ptr()), from.raw(), to.raw(), 0, end) };
@@ -463,18 +494,22 @@ impl<'model> Context<'model> {
     }
 
     /// Computes once without a trace, so that the first reply does not pay for it.
-    pub(crate) fn warm_up(&mut self, token: Token) {
+    pub(crate) fn warm_up(&mut self, token: Token) -> DecodeOutcome {
         // SAFETY: the context lives.
         unsafe { sys::llama_set_warmup(self.as_ptr(), true) };
         self.clear_batch();
         self.push(&[token], 0, SequenceIndex(0), 1);
-        self.decode();
+        let outcome = self.decode();
         // SAFETY: as above.
         unsafe {
             sys::llama_memory_clear(sys::llama_get_memory(self.as_ptr()), true);
             sys::llama_synchronize(self.as_ptr());
             sys::llama_set_warmup(self.as_ptr(), false);
         }
+        for recent in &mut self.recent {
+            *recent = Recent::default();
+        }
+        outcome
     }
 }
 

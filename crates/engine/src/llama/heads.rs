@@ -1,15 +1,56 @@
 //! The heads by which some models guess what follows their next token (multi-token prediction).
 
+use std::ffi::CStr;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use llama_cpp_sys_2 as sys;
 
 use super::context::outcome_of;
-use super::error::ErrorSlot;
-use super::{Context, ContextSettings, DecodeOutcome, Model, Row, SequenceIndex, Token, shim};
+use super::error::{ErrorSlot, take_text};
+use super::{Context, ContextSettings, DecodeOutcome, Model, Row, SequenceIndex, Token, c_path, shim};
 
-/// The architectures whose heads llama.cpp computes from the states behind single tokens, beside an attention over all of them.
-const ARCHITECTURES: [&str; 5] = ["deepseek2", "glm4moe", "mimo2", "qwen35", "qwen35moe"];
+/// What llama.cpp needs of the heads of an architecture; it ends the process where that is not there.
+struct Kind {
+    architecture: &'static str,
+    /// How many of them there may be.
+    most: usize,
+    parts: &'static [&'static CStr],
+}
+
+const KINDS: [Kind; 4] = [
+    Kind {
+        architecture: "glm4moe",
+        most: 1,
+        parts: &[c"nextn.eh_proj", c"nextn.enorm", c"nextn.hnorm", c"ffn_gate_inp"],
+    },
+    Kind {
+        architecture: "mimo2",
+        most: 8,
+        parts: &[c"nextn.eh_proj", c"nextn.enorm", c"nextn.hnorm", c"attn_qkv", c"ffn_gate", c"ffn_up", c"ffn_down"],
+    },
+    Kind { architecture: "qwen35", most: 1, parts: &[c"nextn.eh_proj", c"nextn.enorm", c"nextn.hnorm"] },
+    Kind {
+        architecture: "qwen35moe",
+        most: 1,
+        parts: &[c"nextn.eh_proj", c"nextn.enorm", c"nextn.hnorm", c"ffn_gate_inp"],
+    },
+];
+
+impl Kind {
+    fn of(architecture: &str) -> Option<&'static Self> {
+        KINDS.iter().find(|kind| kind.architecture == architecture)
+    }
+}
+
+/// Whether a file says that it has heads that can be used. Reads its header only.
+pub(crate) fn says_heads(path: &Path) -> bool {
+    let Some(path) = c_path(path) else { return false };
+    let mut error = ErrorSlot::new();
+    // SAFETY: the path is NUL-terminated.
+    let architecture = unsafe { shim::engawa_heads_architecture(path.as_ptr(), error.as_out()) };
+    error.check(architecture).ok().and_then(take_text).is_some_and(|architecture| Kind::of(&architecture).is_some())
+}
 
 /// A token to be guessed behind.
 #[derive(Debug, Clone, Copy)]
@@ -30,17 +71,23 @@ pub(crate) struct Heads<'model> {
 }
 
 impl<'model> Heads<'model> {
-    /// Makes the context of a model's heads, if it has any that are loaded, and lets `target` keep the states that they take.
+    /// Makes the context of a model's heads, if it has any that are loaded and whole, and lets `target` keep the states that they
+    /// take.
     pub(crate) fn new(
         model: &'model Model,
         target: &Context<'model>,
         settings: ContextSettings,
         abort: &'static AtomicBool,
     ) -> Option<Self> {
+        let kind = Kind::of(&model.metadata("general.architecture"))?;
         // SAFETY: the model is loaded.
-        let count = unsafe { sys::llama_model_n_layer_nextn(model.as_ptr()) };
-        let count = usize::try_from(count).ok().filter(|&count| count > 0)?;
-        if !ARCHITECTURES.contains(&model.metadata("general.architecture").as_str()) {
+        let (count, embedding, state) = unsafe {
+            let model = model.as_ptr();
+            (sys::llama_model_n_layer_nextn(model), sys::llama_model_n_embd(model), sys::llama_model_n_embd_out(model))
+        };
+        let count = usize::try_from(count).ok().filter(|count| (1..=kind.most).contains(count))?;
+        // llama.cpp takes a state to be as long as an embedding.
+        if embedding != state || !kind.parts.iter().all(|part| has_part(model, part)) {
             return None;
         }
         let context = Context::of_heads(model, settings, abort)?;
@@ -48,9 +95,13 @@ impl<'model> Heads<'model> {
         // SAFETY: both contexts live, and belong to the same model.
         unsafe { shim::engawa_heads_join(target.as_ptr(), context.as_ptr(), error.as_out()) };
         error.check(()).ok()?;
-        // SAFETY: the model is loaded.
-        let width = usize::try_from(unsafe { sys::llama_model_n_embd_out(model.as_ptr()) }).unwrap_or(0);
-        Some(Self { context, count, width })
+        Some(Self { context, count, width: usize::try_from(state).unwrap_or(0) })
+    }
+
+    /// Lets `target` keep the states no more.
+    pub(crate) fn leave(target: &mut Context<'_>) {
+        // SAFETY: the context lives. It fails at nothing.
+        unsafe { shim::engawa_heads_leave(target.as_ptr(), ErrorSlot::new().as_out()) };
     }
 
     /// Heads that follow each other: each guesses one token further.
@@ -125,6 +176,13 @@ impl Guess {
             wanted: self.wanted,
         }
     }
+}
+
+fn has_part(model: &Model, part: &CStr) -> bool {
+    let mut error = ErrorSlot::new();
+    // SAFETY: the model is loaded and the name NUL-terminated.
+    let has = unsafe { shim::engawa_heads_have(model.as_ptr(), part.as_ptr(), error.as_out()) };
+    error.check(has).unwrap_or(false)
 }
 
 fn state<'context>(context: &'context Context<'_>, index: i32, width: usize) -> &'context [f32] {

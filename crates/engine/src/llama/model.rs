@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString, c_void};
 use std::path::Path;
 use std::ptr::NonNull;
 
-use engawa_engine_protocol::{LoadSettings, Speculation, SplitMode};
+use engawa_engine_protocol::{LoadSettings, SplitMode};
 use llama_cpp_sys_2 as sys;
 
 use super::error::ErrorSlot;
@@ -36,8 +36,6 @@ impl ModelSettings {
             (false, false) => sys::LLAMA_LOAD_MODE_NONE,
             (false, true) => sys::LLAMA_LOAD_MODE_MLOCK,
         };
-        // Heads that draft are read only where they are used.
-        params.load_mtp = settings.speculation != Speculation::Off && settings.draft_model.is_none();
         let split = &settings.gpu_split;
         params.split_mode = match split.mode {
             SplitMode::None => sys::LLAMA_SPLIT_MODE_NONE,
@@ -53,6 +51,13 @@ impl ModelSettings {
             params.tensor_split = tensor_split.as_ptr();
         }
         Self { params, _tensor_split: tensor_split, _overrides: Vec::new() }
+    }
+
+    /// Whether the model's own heads that draft are loaded as well.
+    #[must_use]
+    pub(crate) fn with_heads(mut self, loaded: bool) -> Self {
+        self.params.load_mtp = loaded;
+        self
     }
 
     /// Puts as many layers on the GPUs as leave `margin` bytes free on each, beside a draft model, and experts on the processor

@@ -186,7 +186,9 @@ impl Context<'_> {
                 error.as_out(),
             )
         };
-        outcome_of(&error.check(status))
+        let outcome = outcome_of(&error.check(status));
+        self.note_read(sequence, outcome);
+        outcome
     }
 }
 

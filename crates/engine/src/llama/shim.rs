@@ -147,6 +147,13 @@ unsafe extern "C" {
         error: *mut *mut c_char,
     ) -> i32;
 
+    pub(super) fn engawa_heads_architecture(path: *const c_char, error: *mut *mut c_char) -> *mut c_char;
+    pub(super) fn engawa_heads_have(
+        model: *const sys::llama_model,
+        part: *const c_char,
+        error: *mut *mut c_char,
+    ) -> bool;
+    pub(super) fn engawa_heads_leave(context: *mut sys::llama_context, error: *mut *mut c_char);
     pub(super) fn engawa_heads_join(
         context: *mut sys::llama_context,
         heads: *mut sys::llama_context,

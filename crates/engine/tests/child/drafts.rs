@@ -1,9 +1,11 @@
 //! Replies of which several tokens are written at once: they are those that would be written without.
 
-use engawa_engine_client::protocol::{FinishReason, GenerateRequest, LoadError, LoadSettings, Sampling, Speculation};
+use engawa_engine_client::protocol::{
+    FinishReason, GenerateRequest, LoadError, LoadSettings, PromptMessage, Sampling, Speculation,
+};
 use engawa_testkit::{Architecture, Fault, RandomModel, ScriptedModel};
 
-use crate::support::{Finished, ModelFile, assistant, finish, load, request, settings, start, user};
+use crate::support::{Finished, ModelFile, assistant, finish, first_text, load, request, settings, start, user};
 
 /// The reply to a request with and without drafts.
 async fn both(file: &ModelFile, asked: &GenerateRequest) -> [Finished; 2] {
@@ -218,6 +220,16 @@ async fn what_a_models_own_heads_guess_wrong_leaves_no_trace() {
     }
 }
 
+/// llama.cpp would end the process with them.
+#[tokio::test]
+async fn heads_that_are_not_whole_or_too_many_are_left_alone() {
+    for model in [with_heads(Architecture::MiMo2, 0).missing_guessing(1), with_heads(Architecture::Qwen35, 2)] {
+        let file = ModelFile::new(|path| model.write(path).unwrap());
+        let sampling = Sampling { temperature: 0.0, max_tokens: Some(20), ..Sampling::default() };
+        both(&file, &GenerateRequest { sampling, ..request(&[user("go")]) }).await;
+    }
+}
+
 #[tokio::test]
 async fn heads_follow_long_prompts_edits_and_several_conversations() {
     for architecture in WITH_HEADS {
@@ -279,4 +291,29 @@ async fn a_hybrid_model_takes_drafts_back() {
         contents.push(replies.map(|reply| reply.content));
     }
     assert_eq!(contents[0], contents[1]);
+}
+
+/// A batch that breaks off leaves a recurrent state that is neither old nor new: what goes on there must not use it.
+#[tokio::test]
+async fn a_hybrid_model_goes_on_after_a_cancelled_reply() {
+    let model = with_heads(Architecture::Qwen35, 0).dimension(256).feed_forward(16_384);
+    let file = ModelFile::new(|path| model.write(path).unwrap());
+    let asked = |max_tokens, messages: &[PromptMessage]| {
+        let sampling = Sampling { temperature: 0.0, max_tokens: Some(max_tokens), ..Sampling::default() };
+        GenerateRequest { sampling, ..request(messages) }
+    };
+    let plain = start().await;
+    load(&plain, &file, LoadSettings { speculation: Speculation::Off, ..settings() }).await.unwrap();
+    let engine = start().await;
+    load(&engine, &file, settings()).await.unwrap();
+    for round in 0..6 {
+        let said = format!("all the words {round}");
+        let mut reply = engine.generate(asked(5_000, &[user(&said)]));
+        let begin = first_text(&mut reply).await;
+        reply.control.cancel();
+        let content = begin + &finish(reply).await.content;
+        let next = asked(30, &[user(&said), assistant(&content), user("on")]);
+        let expected = finish(plain.generate(next.clone())).await.content;
+        assert_eq!(finish(engine.generate(next)).await.content, expected);
+    }
 }
