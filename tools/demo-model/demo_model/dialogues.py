@@ -47,7 +47,7 @@ def make(rng: Random, effort: float = 1.0) -> Dialogue:
     `effort`, 0..=1: how long it may get. Short ones teach the same for less; the long ones are needed in the end.
     """
     code = rng.choice(LANGUAGES)
-    if rng.random() < 0.14 - 0.08 * effort:
+    if rng.random() < 0.22 - 0.08 * effort:
         return _repeating(code, rng)
     kind = rng.random()
     if kind < 0.22:
@@ -71,18 +71,28 @@ def make(rng: Random, effort: float = 1.0) -> Dialogue:
     return speaker.dialogue
 
 
-def drill(rng: Random, effort: float = 1.0) -> Dialogue:
-    """Questions and the beginnings of their answers, or one call of a tool: what has to be chosen, many times for little.
+#: The kinds of drills, and how often each comes.
+DRILLS = {"call": 12, "recall": 10, "question": 51, "instructed": 4, "character": 23}
 
-    `effort`, 0..=1: how many of the characters are told all that they are told in the application.
+
+def drill(rng: Random, effort: float = 1.0, shares: dict[str, int] = DRILLS) -> Dialogue:
+    """Questions and the beginnings of their answers, one call of a tool, or something to remember: what has to be chosen or copied, many times for little.
+
+    `effort`, 0..=1: how many of the characters are told all that they are told in the application. `shares`: how often each kind comes.
     """
     code = rng.choice(LANGUAGES)
-    kind = rng.random()
-    if kind < 0.08:
+    kind = rng.choices(list(shares), list(shares.values()))[0]
+    if kind == "call":
         return _with_tool(code, rng, 0.0, only_call=True)
-    if kind < 0.70:
+    if kind == "recall":
+        speaker = _Speaker(code, rng, 0.3, opening="nothing")
+        fact = rng.choices(FACTS, (3, 1, 1))[0]
+        speaker.tell([fact])
+        speaker.ask(fact)
+        return speaker.dialogue
+    if kind == "question":
         speaker, questions = _Speaker(code, rng, 0.3, opening="nothing"), 1
-    elif kind < 0.75:
+    elif kind == "instructed":
         speaker, questions = _Speaker(code, rng, 0.3, opening="other"), 1
     else:
         # What a character is told is long: several questions behind it share the effort.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
@@ -35,21 +35,27 @@ class Course:
     #: The share of the course in which dialogues grow from the shortest to their full length; 0: they have it from the start.
     growth: float = 0.0
     warm_up: float = 0.02
+    #: How often each kind of drill comes.
+    kinds: dict[str, int] = field(default_factory=lambda: dialogues.DRILLS)
+
+
+#: Drills for what is hardest to choose: the tool that is meant, and what to answer as a character.
+_CHOICES = {"call": 30, "recall": 5, "question": 25, "instructed": 5, "character": 35}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The first course, and those in which what came of it goes on by itself; the mean of all their weights is the result.
+    """The first course, and those in which what came of it goes on by itself; the mean of what these come to is the result.
 
     Each of the short courses forgets and overrates other things; the mean does so less than any of them (Wortsman et al. 2022, “Model soups”).
     """
 
     # Drills are half as long as the other dialogues in the end.
-    first: Course = Course(seed=20261121, tokens=23_000_000, rate=0.02, cool_down=0.6, drills=0.6, growth=0.7)
+    first: Course = Course(seed=20261121, tokens=25_000_000, rate=0.02, cool_down=0.6, drills=0.55, growth=0.7)
     then: tuple[Course, ...] = (
-        Course(seed=1, tokens=1_500_000, rate=0.008, cool_down=0.95, drills=0.85),
-        Course(seed=2, tokens=1_500_000, rate=0.008, cool_down=0.95, drills=0.85),
-        Course(seed=3, tokens=1_500_000, rate=0.008, cool_down=0.95, drills=0.1),
+        Course(seed=1, tokens=1_300_000, rate=0.008, cool_down=0.95, drills=0.85, kinds=_CHOICES),
+        Course(seed=2, tokens=1_300_000, rate=0.008, cool_down=0.95, drills=0.85, kinds=_CHOICES),
+        Course(seed=3, tokens=1_300_000, rate=0.008, cool_down=0.95, drills=0.1),
     )
 
 
@@ -68,12 +74,15 @@ def train(shape: Shape, plan: Plan, tokenizer: Tokenizer, output: Path, device: 
     network.to(device)
     print(f"{sum(w.numel() for w in network.parameters()):,} parameters", flush=True)
     _learn(network, plan.first, tokenizer, device, output)
-    ways = [network]
+    ways = [network.state_dict()]
     for course in plan.then:
-        ways.append(copy.deepcopy(network))
-        _learn(ways[-1], course, tokenizer, device)
-    weights = [way.state_dict() for way in ways]
-    network.load_state_dict({name: torch.stack([each[name] for each in weights]).mean(0) for name in weights[0]})
+        way = copy.deepcopy(network)
+        _learn(way, course, tokenizer, device)
+        ways.append(way.state_dict())
+    for number, way in enumerate(ways):
+        torch.save(way, output.with_stem(f"{output.stem}-{number}"))
+    ends = ways[1:] or ways
+    network.load_state_dict({name: torch.stack([end[name] for end in ends]).mean(0) for name in ends[0]})
     torch.save(network.state_dict(), output)
     return network
 
@@ -141,7 +150,7 @@ class _Batches:
         pool = []
         while len(pool) < _POOL:
             is_drill = self._rng.random() < self._course.drills
-            dialogue = dialogues.drill(self._rng, effort) if is_drill else dialogues.make(self._rng, effort)
+            dialogue = dialogues.drill(self._rng, effort, self._course.kinds) if is_drill else dialogues.make(self._rng, effort)
             ids, learnt = rendering.encode(dialogue, self._tokenizer)
             if any(learnt[: self._context]):
                 pool.append((ids[: self._context], learnt[: self._context]))
