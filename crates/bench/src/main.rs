@@ -11,6 +11,7 @@
 mod bare_loop;
 mod chats;
 mod decode;
+mod engine_alone;
 mod first_token;
 mod lookup;
 mod models;

@@ -1,17 +1,20 @@
-//! Reading and writing with models of two sizes and two types, by one thread and two, in turns with llama-bench or, where
-//! there is none, with a bare loop.
+//! Reading and writing with models of two sizes and two types, by one thread and two: the engine alone, the whole path, and
+//! llama-bench or, where there is none, a bare loop, in turns.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use engawa_chat::Speculation;
+use engawa_engine_client::protocol::{PromptMessage, Role, Sampling, Timings};
 use engawa_testkit::RandomModel;
 use engawa_testkit::gguf::TensorType;
 
 use crate::bare_loop::{BareLoop, Speeds};
+use crate::engine_alone::EngineAlone;
 use crate::peer::PeerTools;
 use crate::report;
-use crate::whole_path::WholePath;
+use crate::whole_path::{WholePath, settings};
 
 const ROUNDS: u32 = 3;
 const TOKENS: u32 = 40;
@@ -59,56 +62,77 @@ async fn measure_one(
     name: &str,
     threads: u32,
 ) -> anyhow::Result<()> {
+    let speculation = Speculation::Off;
     let mut whole = WholePath::open(folder)?;
-    whole.load_with(model, Speculation::Off, threads).await?;
-    let (mut reading, mut writing) = (Ratios::default(), Ratios::default());
-    // The first round warms both up.
+    whole.load_with(model, speculation, threads).await?;
+    let engine = EngineAlone::load(model, settings(speculation, threads)).await?;
+    let (mut of_engine, mut of_whole) = (Ratios::default(), Ratios::default());
+    // The first round warms all up.
     for round in 0..=ROUNDS {
         // Another beginning each time, so that nothing is in the cache.
         let prompt: Vec<String> = (0..WORDS).map(|word| format!("{threads}{round}porch{word}")).collect();
         let prompt = prompt.join(" ");
+        let sampling = Sampling { max_tokens: Some(TOKENS), ..Sampling::default() };
+        let answer = engine.answer(vec![PromptMessage::new(Role::User, &*prompt)], Vec::new(), sampling).await?;
+        let engine_speeds = speeds(&answer.timings, answer.writing)?;
         let id = whole.conversation(TOKENS)?;
         let observed = whole.observe(|chat| Ok(chat.send(id, &prompt)?)).await?;
-        let timings = &observed.timings;
-        // The template's own beginning may be there.
-        anyhow::ensure!(timings.reused_tokens < 32, "the prompt was in the cache: {timings:?}");
-        let speeds: Speeds = match yardstick {
+        let whole_speeds = speeds(&observed.timings, observed.writing)?;
+        let alone = match yardstick {
             Yardstick::Bare(bare) => bare.run(&prompt, TOKENS, round, threads)?,
-            Yardstick::LlamaBench(tools) => tools.bench(model, timings.processed_tokens, TOKENS, threads)?,
+            Yardstick::LlamaBench(tools) => tools.bench(model, answer.timings.processed_tokens, TOKENS, threads)?,
         };
-        let read = f64::from(timings.processed_tokens) / (timings.first_token_us as f64 * 1e-6);
-        let wrote = f64::from(timings.generated_tokens.saturating_sub(1)) / observed.writing.as_secs_f64();
         eprintln!(
-            "{name}, round {round}: reading {:.1} alone, {read:.1} whole; writing {:.1} alone, {wrote:.1} whole; {timings:?}",
-            speeds.reading, speeds.writing
+            "{name}, round {round}: reading {:.1} alone, {:.1} engine, {:.1} whole; writing {:.1} alone, {:.1} engine, {:.1} whole",
+            alone.reading,
+            engine_speeds.reading,
+            whole_speeds.reading,
+            alone.writing,
+            engine_speeds.writing,
+            whole_speeds.writing
         );
         if round > 0 {
-            reading.add(speeds.reading, read);
-            writing.add(speeds.writing, wrote);
+            of_engine.add(&alone, &engine_speeds);
+            of_whole.add(&alone, &whole_speeds);
         }
     }
+    engine.stop().await;
     whole.chat.shut_down().await;
     let yardstick = yardstick.name();
-    reading.report(&format!("reading, {name}: whole path ÷ {yardstick}"));
-    writing.report(&format!("writing, {name}: whole path ÷ {yardstick}"));
+    of_engine.report(name, &format!("engine ÷ {yardstick}"), "≥ 0.98");
+    of_whole.report(name, &format!("whole path ÷ {yardstick}"), "");
     Ok(())
 }
 
-/// Speeds of both sides, in tokens per second.
+/// The speeds of a reply whose text took `writing` to come.
+fn speeds(timings: &Timings, writing: Duration) -> anyhow::Result<Speeds> {
+    // The template's own beginning may be there.
+    anyhow::ensure!(timings.reused_tokens < 32, "the prompt was in the cache: {timings:?}");
+    Ok(Speeds {
+        reading: f64::from(timings.processed_tokens) / (timings.first_token_us as f64 * 1e-6),
+        writing: f64::from(timings.generated_tokens.saturating_sub(1)) / writing.as_secs_f64(),
+    })
+}
+
+/// Speeds, in tokens per second, and what share of them something has.
 #[derive(Default)]
 struct Ratios {
-    alone: Vec<f64>,
-    ratios: Vec<f64>,
+    reading: (Vec<f64>, Vec<f64>),
+    writing: (Vec<f64>, Vec<f64>),
 }
 
 impl Ratios {
-    fn add(&mut self, alone: f64, whole: f64) {
-        self.alone.push(alone);
-        self.ratios.push(whole / alone);
+    fn add(&mut self, alone: &Speeds, compared: &Speeds) {
+        self.reading.0.push(alone.reading);
+        self.reading.1.push(compared.reading / alone.reading);
+        self.writing.0.push(alone.writing);
+        self.writing.1.push(compared.writing / alone.writing);
     }
 
-    fn report(&mut self, figure: &str) {
-        let (alone, ratio) = (report::median(&mut self.alone), report::median(&mut self.ratios));
-        report::line(figure, &format!("{ratio:.3} of {alone:.1} tokens/s"), "≥ 0.98");
+    fn report(&mut self, name: &str, figure: &str, promise: &str) {
+        for (what, (alone, ratios)) in [("reading", &mut self.reading), ("writing", &mut self.writing)] {
+            let (alone, ratio) = (report::median(alone), report::median(ratios));
+            report::line(&format!("{what}, {name}: {figure}"), &format!("{ratio:.3} of {alone:.1} tokens/s"), promise);
+        }
     }
 }

@@ -8,17 +8,14 @@
 
 use std::io::BufRead;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::{Context, bail};
-use engawa_engine_client::protocol::{
-    ContinueFinal, Decoding, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, Purpose, RequestId, Sampling,
-    ToolCall, ToolDefinition,
-};
-use engawa_engine_client::{Engine, EngineProgram, LoadEvent, ReplyEvent};
+use anyhow::Context;
+use engawa_engine_client::protocol::{LoadSettings, PromptMessage, Sampling, ToolDefinition};
 use serde::Deserialize;
 use serde_json::json;
+
+use crate::engine_alone::EngineAlone;
 
 #[derive(Deserialize)]
 struct Question {
@@ -32,10 +29,8 @@ struct Question {
 
 /// Answers all lines of standard input.
 pub(crate) async fn answer_all(model: &Path) -> anyhow::Result<()> {
-    let program = EngineProgram::new(std::env::current_exe().context("while looking for this program")?);
-    let engine = Arc::new(Engine::start(&program).await.context("while starting the engine")?);
     let started = Instant::now();
-    load(&engine, model).await?;
+    let engine = EngineAlone::load(model, LoadSettings { n_threads: 1, ..LoadSettings::default() }).await?;
     println!("{}", json!({ "loaded_ms": started.elapsed().as_secs_f64() * 1e3 }));
     for line in std::io::stdin().lock().lines() {
         let question: Question = serde_json::from_str(&line?).context("while reading a question")?;
@@ -45,51 +40,13 @@ pub(crate) async fn answer_all(model: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn load(engine: &Arc<Engine>, model: &Path) -> anyhow::Result<()> {
-    let settings = LoadSettings { n_threads: 1, ..LoadSettings::default() };
-    let mut events =
-        engine.load(LoadRequest { path: model.to_owned(), settings, purpose: Purpose::Replies, cache: None });
-    while let Some(event) = events.recv().await {
-        match event {
-            LoadEvent::Loaded(_) => return Ok(()),
-            LoadEvent::Progress(_) => {}
-            other => bail!("the model could not be loaded: {other:?}"),
-        }
-    }
-    bail!("the engine ended while loading")
-}
-
-async fn answer(engine: &Arc<Engine>, question: Question) -> anyhow::Result<serde_json::Value> {
+async fn answer(engine: &EngineAlone, question: Question) -> anyhow::Result<serde_json::Value> {
     let Question { messages, tools, temperature, seed, max_tokens } = question;
     let sampling = Sampling { temperature, seed: Some(seed), max_tokens: Some(max_tokens), ..Sampling::default() };
-    let mut reply = engine.generate(GenerateRequest {
-        id: RequestId(0),
-        owner: None,
-        messages,
-        tools,
-        continue_final: ContinueFinal::NewTurn,
-        sampling,
-        decoding: Decoding::default(),
-        stop: Vec::new(),
-    });
-    let (mut thought, mut text) = (String::new(), String::new());
-    let mut called: Vec<ToolCall> = Vec::new();
-    loop {
-        match reply.events.recv().await.context("the reply ended without an end")? {
-            ReplyEvent::Text { reasoning, content, .. } => {
-                thought.push_str(&reasoning);
-                text.push_str(&content);
-            }
-            ReplyEvent::ToolsCalled { calls } => called = calls,
-            ReplyEvent::PromptProgress { .. } | ReplyEvent::SamplingApplied { .. } | ReplyEvent::TokenChosen(_) => {}
-            ReplyEvent::Finished { reason, timings } => {
-                return Ok(json!({
-                    "content": text, "reasoning": thought, "tool_calls": called, "finish": reason,
-                    "prompt_tokens": timings.prompt_tokens, "generated_tokens": timings.generated_tokens,
-                    "generation_us": timings.generation_us,
-                }));
-            }
-            end @ (ReplyEvent::Failed(_) | ReplyEvent::Lost(_)) => bail!("no reply: {end:?}"),
-        }
-    }
+    let answer = engine.answer(messages, tools, sampling).await?;
+    Ok(json!({
+        "content": answer.content, "reasoning": answer.reasoning, "tool_calls": answer.calls, "finish": answer.finish,
+        "prompt_tokens": answer.timings.prompt_tokens, "generated_tokens": answer.timings.generated_tokens,
+        "generation_us": answer.timings.generation_us,
+    }))
 }

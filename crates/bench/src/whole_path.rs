@@ -14,6 +14,11 @@ use tokio::sync::broadcast::Receiver;
 
 use crate::bare_loop::{BATCH, CONTEXT, THREADS};
 
+/// The settings of the comparisons.
+pub(crate) fn settings(speculation: Speculation, n_threads: u32) -> LoadSettings {
+    LoadSettings { n_ctx: CONTEXT, n_batch: BATCH, n_threads, speculation, ..LoadSettings::default() }
+}
+
 /// The application with a database of its own.
 pub(crate) struct WholePath {
     pub(crate) chat: Chat,
@@ -59,9 +64,7 @@ impl WholePath {
         speculation: Speculation,
         n_threads: u32,
     ) -> anyhow::Result<()> {
-        let settings =
-            LoadSettings { n_ctx: CONTEXT, n_batch: BATCH, n_threads, speculation, ..LoadSettings::default() };
-        self.chat.load_model(path, settings).await?;
+        self.chat.load_model(path, settings(speculation, n_threads)).await?;
         loop {
             match self.chat.model() {
                 ModelState::Ready(_) => return Ok(()),

@@ -2,15 +2,27 @@
 
 use std::ffi::CString;
 use std::ptr::NonNull;
+use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::ToolCall;
 
 use super::error::{ErrorSlot, take_text};
 use super::{AppliedTemplate, LlamaError, shim};
 
+/// A pass that takes less is made for every piece of text.
+const SHORT_PASS: Duration = Duration::from_micros(200);
+/// A longer one is followed by a rest of so many times its length, up to a time that people hardly notice.
+const REST: u32 = 50;
+const LONGEST_REST: Duration = Duration::from_millis(150);
+
 /// llama.cpp's reply parser for one reply.
+///
+/// It reads the whole reply in each pass, so that passes get longer with it. So that they don't take ever more of the time between two
+/// tokens, what is written during a rest is gathered for the pass behind it.
 pub(crate) struct ReplyParser {
     pointer: NonNull<shim::Parser>,
+    gathered: String,
+    rests_until: Option<Instant>,
 }
 
 /// What a piece of text added.
@@ -28,11 +40,25 @@ impl ReplyParser {
         // SAFETY: `description` is NUL-terminated and lives during the call.
         let pointer = unsafe { shim::engawa_parser_new(description.as_ptr(), error.as_out()) };
         let pointer = error.check(pointer)?;
-        Ok(Self { pointer: NonNull::new(pointer).ok_or_else(|| LlamaError("no parser".into()))? })
+        let pointer = NonNull::new(pointer).ok_or_else(|| LlamaError("no parser".into()))?;
+        Ok(Self { pointer, gathered: String::new(), rests_until: None })
     }
 
-    /// Appends text; `is_final` when nothing follows.
+    /// Appends text; `is_final` when nothing follows. What it adds may come out later, with the last text at the latest.
     pub(crate) fn push(&mut self, text: &str, is_final: bool) -> Result<ReplyDelta, LlamaError> {
+        self.gathered.push_str(text);
+        let began = Instant::now();
+        if !is_final && self.rests_until.is_some_and(|end| began < end) {
+            return Ok(ReplyDelta::default());
+        }
+        let delta = self.pass(is_final);
+        let took = began.elapsed();
+        self.rests_until = (took > SHORT_PASS).then(|| began + took + LONGEST_REST.min(took * REST));
+        delta
+    }
+
+    fn pass(&mut self, is_final: bool) -> Result<ReplyDelta, LlamaError> {
+        let text = std::mem::take(&mut self.gathered);
         let mut reasoning = std::ptr::null_mut();
         let mut content = std::ptr::null_mut();
         let mut error = ErrorSlot::new();
