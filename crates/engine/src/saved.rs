@@ -3,11 +3,16 @@
 //! A file is a head, the tokens, the places where replies begin, and the state as llama.cpp writes it, each part with a
 //! checksum. llama.cpp ends the process over a state that is cut short, so nothing reaches it unchecked. Files are read by
 //! the same version on the same kind of machine only: numbers are in the machine's order.
+//!
+//! Files are written by threads of their own, one at a time, so that no reply waits for a disk. Until one is there, its state is read
+//! from memory.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
 use std::time::SystemTime;
 
 use engawa_engine_protocol::{CacheFolder, LoadSettings};
@@ -44,6 +49,16 @@ struct SavedFile {
     used: SystemTime,
     /// `None` when another model wrote it.
     head: Option<Head>,
+    /// `None` when it is there.
+    writing: Option<Writing>,
+}
+
+/// A file that is being written.
+struct Writing {
+    /// Its state, for as long as the thread has it.
+    state: Weak<Vec<u8>>,
+    /// Whether the file is there now.
+    thread: JoinHandle<bool>,
 }
 
 /// What a saved sequence holds.
@@ -84,6 +99,7 @@ impl SavedSequences {
                         bytes: metadata.len(),
                         used: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
                         head,
+                        writing: None,
                     }),
                     Err(error) => {
                         eprintln!("engine: a saved sequence is damaged and goes: {error}");
@@ -114,14 +130,21 @@ impl SavedSequences {
     }
 
     /// Reads a found sequence; one that is damaged goes.
-    pub(crate) fn read(&mut self, found: &Found) -> Option<(Head, Vec<u8>)> {
+    pub(crate) fn read(&mut self, found: &Found) -> Option<(Head, Arc<Vec<u8>>)> {
         let file = self.files.get_mut(found.index)?;
+        file.used = SystemTime::now();
+        if let (Some(state), Some(head)) = (file.state_in_memory(), &file.head) {
+            return Some((head.clone(), state));
+        }
+        if !file.finish() {
+            self.files.remove(found.index);
+            return None;
+        }
         match read_whole(&file.path, self.model) {
             Ok((head, state)) => {
                 // The time of the last use decides what goes first.
-                file.used = SystemTime::now();
                 let _ = File::options().write(true).open(&file.path).and_then(|open| open.set_modified(file.used));
-                Some((head, state))
+                Some((head, Arc::new(state)))
             }
             Err(error) => {
                 eprintln!("engine: a saved sequence can't be read and goes: {error}");
@@ -138,29 +161,39 @@ impl SavedSequences {
         tokens.len() >= SHORTEST && !self.files.iter().filter_map(|file| file.head.as_ref()).any(holds)
     }
 
-    /// Writes a sequence; what it replaces goes, and so does what was used longest ago if there is too much.
-    pub(crate) fn write(&mut self, owner: &str, head: Head, state: &[u8]) {
+    /// Begins to write a sequence; what it replaces goes, and so does what was used longest ago if there is too much.
+    ///
+    /// Waits for the file that was begun before, so that no more than one state is kept in memory for it.
+    pub(crate) fn write(&mut self, owner: &str, head: Head, state: Vec<u8>) {
+        self.finish();
         if !is_plain(owner) {
             return;
         }
-        let bytes = encode_head(&head, state, self.model);
-        let total = bytes.len() as u64 + state.len() as u64;
-        if total > self.folder.max_bytes {
+        let unchecked = encode_head(&head, state.len(), 0, self.model);
+        let bytes = unchecked.len() as u64 + state.len() as u64;
+        if bytes > self.folder.max_bytes {
             return;
         }
         self.remove_where(|file| {
             let superseded = file.head.as_ref().is_some_and(|other| head.tokens.starts_with(&other.tokens));
             superseded && owner_of(&file.path) == Some(owner)
         });
-        self.make_room(total);
+        self.make_room(bytes);
         // Of the head without its checksum: with it, a CRC is the same for all.
-        let name = format!("{owner}.{:016x}.{SUFFIX}", checksum(&bytes[..bytes.len() - 8]));
+        let name = format!("{owner}.{:016x}.{SUFFIX}", checksum(&unchecked[..unchecked.len() - 8]));
         let path = self.folder.path.join(name);
-        if let Err(error) = write_file(&path, &bytes, state) {
-            eprintln!("engine: a sequence could not be saved: {error}");
-            return;
+        match Writing::begin(path.clone(), head.clone(), state, self.model) {
+            Ok(writing) => {
+                let (used, writing) = (SystemTime::now(), Some(writing));
+                self.files.push(SavedFile { path, bytes, used, head: Some(head), writing });
+            }
+            Err(error) => report_unsaved(&error),
         }
-        self.files.push(SavedFile { path, bytes: total, used: SystemTime::now(), head: Some(head) });
+    }
+
+    /// Waits until everything is written.
+    fn finish(&mut self) {
+        self.files.retain_mut(SavedFile::finish);
     }
 
     /// Deletes all of an owner's sequences.
@@ -180,14 +213,52 @@ impl SavedSequences {
     }
 
     fn remove_where(&mut self, goes: impl Fn(&SavedFile) -> bool) {
-        self.files.retain(|file| {
+        self.files.retain_mut(|file| {
             let goes = goes(file);
-            if goes {
+            if goes && file.finish() {
                 let _ = fs::remove_file(&file.path);
             }
             !goes
         });
     }
+}
+
+impl Drop for SavedSequences {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+impl SavedFile {
+    /// The state, while it is being written.
+    fn state_in_memory(&self) -> Option<Arc<Vec<u8>>> {
+        self.writing.as_ref()?.state.upgrade()
+    }
+
+    /// Waits until the file is written; false when it could not be.
+    fn finish(&mut self) -> bool {
+        self.writing.take().is_none_or(|writing| writing.thread.join().unwrap_or(false))
+    }
+}
+
+impl Writing {
+    /// Begins to write a file.
+    ///
+    /// # Errors
+    /// There is no thread for it.
+    fn begin(path: PathBuf, head: Head, state: Vec<u8>, model: u64) -> io::Result<Self> {
+        let state = Arc::new(state);
+        let kept = Arc::downgrade(&state);
+        let thread = std::thread::Builder::new().name("saver".into()).spawn(move || {
+            let head = encode_head(&head, state.len(), checksum(&state), model);
+            write_file(&path, &head, &state).inspect_err(report_unsaved).is_ok()
+        })?;
+        Ok(Self { state: kept, thread })
+    }
+}
+
+fn report_unsaved(error: &io::Error) {
+    eprintln!("engine: a sequence could not be saved: {error}");
 }
 
 /// A number for a model's file and all settings that its states depend on.
@@ -250,9 +321,9 @@ fn owner_of(path: &Path) -> Option<&str> {
 }
 
 /// The head as bytes, its own checksum at the end.
-fn encode_head(head: &Head, state: &[u8], model: u64) -> Vec<u8> {
+fn encode_head(head: &Head, state_bytes: usize, state_checksum: u64, model: u64) -> Vec<u8> {
     let numbers =
-        [VERSION, model, head.tokens.len() as u64, head.replies.len() as u64, state.len() as u64, checksum(state)];
+        [VERSION, model, head.tokens.len() as u64, head.replies.len() as u64, state_bytes as u64, state_checksum];
     let mut bytes = MAGIC.to_vec();
     bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
     bytes.extend(head.tokens.iter().flat_map(|token| token.to_le_bytes()));
@@ -372,26 +443,60 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let mut saved = SavedSequences::open(folder(temporary.path(), 1 << 20), 7).unwrap();
         assert!(saved.wants(&head().tokens));
-        saved.write("a-b", head(), b"state");
+        saved.write("a-b", head(), b"state".to_vec());
         assert!(!saved.wants(&head().tokens) && !saved.wants(&head().tokens[..80]));
+        saved.finish();
         let mut again = SavedSequences::open(folder(temporary.path(), 1 << 20), 7).unwrap();
-        assert_eq!(again.read(&Found { keep: 0, index: 0 }), Some((head(), b"state".to_vec())));
+        assert_eq!(again.read(&Found { keep: 0, index: 0 }), Some((head(), Arc::new(b"state".to_vec()))));
         let other = SavedSequences::open(folder(temporary.path(), 1 << 20), 8).unwrap();
         assert_eq!(other.files.len(), 1, "it counts, and stays");
         assert!(other.files[0].head.is_none());
         // Another branch of the same conversation does not take its place, nor does another model.
-        again.write("a-b", Head { tokens: (1..101).collect(), replies: Vec::new() }, b"branch");
-        SavedSequences::open(folder(temporary.path(), 1 << 20), 8).unwrap().write("a-b", head(), b"other model");
+        again.write("a-b", Head { tokens: (1..101).collect(), replies: Vec::new() }, b"branch".to_vec());
+        again.finish();
+        SavedSequences::open(folder(temporary.path(), 1 << 20), 8).unwrap().write(
+            "a-b",
+            head(),
+            b"other model".to_vec(),
+        );
         assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 3);
         SavedSequences::open(folder(temporary.path(), 1 << 20), 7).unwrap().forget("a-b");
         assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 0);
     }
 
     #[test]
+    fn what_is_being_written_can_be_read_and_removed() {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut saved = SavedSequences::open(folder(temporary.path(), 64 << 20), 7).unwrap();
+        let state = vec![3; 16 << 20];
+        saved.write("a", head(), state.clone());
+        assert_eq!(saved.read(&Found { keep: 0, index: 0 }), Some((head(), Arc::new(state.clone()))));
+        saved.write("b", Head { tokens: (5..105).collect(), replies: Vec::new() }, state.clone());
+        saved.forget("b");
+        assert_eq!(saved.files.len(), 1);
+        assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 1);
+        saved.write("c", Head { tokens: (9..109).collect(), replies: Vec::new() }, state);
+        drop(saved);
+        assert_eq!(SavedSequences::open(folder(temporary.path(), 64 << 20), 7).unwrap().files.len(), 2);
+    }
+
+    #[test]
+    fn what_could_not_be_written_is_not_there() {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut saved = SavedSequences::open(folder(temporary.path(), 1 << 20), 7).unwrap();
+        fs::remove_dir(temporary.path()).unwrap();
+        saved.write("a", head(), b"state".to_vec());
+        saved.finish();
+        assert!(saved.files.is_empty());
+        assert!(saved.wants(&head().tokens));
+    }
+
+    #[test]
     fn every_damage_is_noticed() {
         let temporary = tempfile::tempdir().unwrap();
         let mut saved = SavedSequences::open(folder(temporary.path(), 1 << 20), 7).unwrap();
-        saved.write("a", head(), &[1; 300]);
+        saved.write("a", head(), vec![1; 300]);
+        saved.finish();
         let path = saved.files[0].path.clone();
         let whole = fs::read(&path).unwrap();
         for length in 0..whole.len() {
@@ -415,12 +520,12 @@ mod tests {
         let mut saved = SavedSequences::open(folder(temporary.path(), 3000), 7).unwrap();
         for owner in ["a", "b", "c", "d"] {
             let tokens = (0..100).map(|token| token + i32::from(owner.as_bytes()[0])).collect();
-            saved.write(owner, Head { tokens, replies: Vec::new() }, &[0; 400]);
+            saved.write(owner, Head { tokens, replies: Vec::new() }, vec![0; 400]);
             std::thread::sleep(std::time::Duration::from_millis(5));
         }
         let left: Vec<_> = saved.files.iter().filter_map(|file| owner_of(&file.path)).collect();
         assert_eq!(left, ["b", "c", "d"]);
-        saved.write("large", head(), &[0; 5000]);
+        saved.write("large", head(), vec![0; 5000]);
         assert_eq!(saved.files.len(), 3, "what never fits is not written, and nothing goes for it");
     }
 
@@ -429,7 +534,7 @@ mod tests {
         let temporary = tempfile::tempdir().unwrap();
         let mut saved = SavedSequences::open(folder(&temporary.path().join("kv"), 1 << 20), 7).unwrap();
         for owner in ["../x", "", "a/b", "a.b", &"long".repeat(40)] {
-            saved.write(owner, head(), b"state");
+            saved.write(owner, head(), b"state".to_vec());
         }
         assert!(saved.files.is_empty());
         assert_eq!(fs::read_dir(temporary.path()).unwrap().count(), 1);

@@ -48,7 +48,7 @@ impl Inference<'_, '_> {
         }
         if saved.wants(sequence.tokens()) && fits_memory(self.context.state_size(sequence.index)) {
             let state = self.context.save(sequence.index);
-            saved.write(owner, sequence.head(), &state);
+            saved.write(owner, sequence.head(), state);
         }
     }
 
