@@ -161,8 +161,13 @@ void engawa_parser_push(engawa_parser * parser, const char * text, size_t length
             more_reasoning.clear();
             more_content = parser->text.substr(parser->given_out);
         }
-        if (parser->raw || !more_reasoning.empty() || !more_content.empty()) {
+        if (parser->raw) {
             parser->given_out = parser->text.size();
+        } else if (!more_reasoning.empty() || !more_content.empty()) {
+            // What is held back behind it was not given out.
+            const std::string & last  = more_content.empty() ? more_reasoning : more_content;
+            const size_t        place = parser->text.find(last, parser->given_out);
+            parser->given_out = place == std::string::npos ? parser->text.size() : place + last.size();
         }
         parser->reasoning += more_reasoning;
         parser->content += more_content;

@@ -173,6 +173,15 @@ impl<'model> Generation<'model> {
         Ok(self.event(delta))
     }
 
+    /// What is written and was not told yet: nobody knows when the reply goes on.
+    ///
+    /// # Errors
+    /// What the parser says.
+    pub(crate) fn flush(&mut self) -> Result<Option<EngineEvent>, LlamaError> {
+        let delta = self.parser.flush("")?;
+        Ok(self.event(delta))
+    }
+
     /// The tools that the finished text calls.
     ///
     /// # Errors
@@ -193,9 +202,7 @@ impl<'model> Generation<'model> {
 /// A parser that has seen what the reply begins with, so that it gives out only what is new.
 fn make_parser(applied: &AppliedTemplate, written: &str) -> Result<ReplyParser, LlamaError> {
     let mut parser = ReplyParser::new(applied)?;
-    if !written.is_empty() {
-        parser.push(written, false)?;
-    }
+    parser.flush(written)?;
     Ok(parser)
 }
 

@@ -225,7 +225,10 @@ impl<'model, 'io> Inference<'model, 'io> {
                 let task = &self.tasks[index];
                 EngineEvent::Finished { id: task.id(), reason, timings: task.timings() }
             }
-            Step::Fails(error) => EngineEvent::RequestFailed { id: self.tasks[index].id(), error },
+            Step::Fails(error) => {
+                self.tasks[index].tell_rest(self.outbox);
+                EngineEvent::RequestFailed { id: self.tasks[index].id(), error }
+            }
         };
         self.outbox.send(&event);
         let task = self.tasks.remove(index);
@@ -261,6 +264,8 @@ impl<'model, 'io> Inference<'model, 'io> {
     /// Reads what was computed of something that is to be shown to a task. One such thing goes through the model between two
     /// batches.
     fn show(&mut self, index: usize, shown: &Shown, numbers: &[f32]) {
+        // It takes seconds.
+        self.tasks.iter_mut().for_each(|task| task.flush(self.outbox));
         let (Some(media), Some(place)) = (&self.media, self.tasks[index].sequence) else { return };
         let sequence = &mut self.sequences[place];
         let (position, name) = (sequence.position(), sequence.index);

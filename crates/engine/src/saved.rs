@@ -57,6 +57,8 @@ struct SavedFile {
 struct Writing {
     /// Its state, for as long as the thread has it.
     state: Weak<Vec<u8>>,
+    /// What goes when it is there, and stays when it could not be written.
+    replaced: Vec<SavedFile>,
     /// Whether the file is there now.
     thread: JoinHandle<bool>,
 }
@@ -114,7 +116,8 @@ impl SavedSequences {
     }
 
     /// The saved sequence that has most of a prompt.
-    pub(crate) fn find(&self, vocabulary: Vocabulary<'_>, prompt: &[Token]) -> Option<Found> {
+    pub(crate) fn find(&mut self, vocabulary: Vocabulary<'_>, prompt: &[Token]) -> Option<Found> {
+        self.settle(false);
         let heads = self.files.iter().enumerate().filter_map(|(index, file)| Some((index, file.head.as_ref()?)));
         heads
             .map(|(index, head)| {
@@ -129,34 +132,39 @@ impl SavedSequences {
         self.files.get(found.index).map_or(0, |file| file.bytes)
     }
 
+    /// Whether a found sequence's state is still in memory.
+    pub(crate) fn is_in_memory(&self, found: &Found) -> bool {
+        self.files.get(found.index).is_some_and(|file| file.state_in_memory().is_some())
+    }
+
     /// Reads a found sequence; one that is damaged goes.
     pub(crate) fn read(&mut self, found: &Found) -> Option<(Head, Arc<Vec<u8>>)> {
         let file = self.files.get_mut(found.index)?;
+        // The time of the last use decides what goes first.
         file.used = SystemTime::now();
         if let (Some(state), Some(head)) = (file.state_in_memory(), &file.head) {
             return Some((head.clone(), state));
         }
-        if !file.finish() {
-            self.files.remove(found.index);
-            return None;
-        }
-        match read_whole(&file.path, self.model) {
+        let (path, used) = (file.path.clone(), file.used);
+        self.finish();
+        let index = self.files.iter().position(|file| file.path == path)?;
+        match read_whole(&path, self.model) {
             Ok((head, state)) => {
-                // The time of the last use decides what goes first.
-                let _ = File::options().write(true).open(&file.path).and_then(|open| open.set_modified(file.used));
+                let _ = File::options().write(true).open(&path).and_then(|open| open.set_modified(used));
                 Some((head, Arc::new(state)))
             }
             Err(error) => {
                 eprintln!("engine: a saved sequence can't be read and goes: {error}");
-                let file = self.files.remove(found.index);
-                let _ = fs::remove_file(&file.path);
+                self.files.remove(index);
+                let _ = fs::remove_file(&path);
                 None
             }
         }
     }
 
     /// Whether a sequence is worth a file that is not there yet.
-    pub(crate) fn wants(&self, tokens: &[Token]) -> bool {
+    pub(crate) fn wants(&mut self, tokens: &[Token]) -> bool {
+        self.settle(false);
         let holds = |head: &Head| head.tokens.starts_with(tokens);
         tokens.len() >= SHORTEST && !self.files.iter().filter_map(|file| file.head.as_ref()).any(holds)
     }
@@ -174,15 +182,16 @@ impl SavedSequences {
         if bytes > self.folder.max_bytes {
             return;
         }
-        self.remove_where(|file| {
+        let is_replaced = |file: &mut SavedFile| {
             let superseded = file.head.as_ref().is_some_and(|other| head.tokens.starts_with(&other.tokens));
             superseded && owner_of(&file.path) == Some(owner)
-        });
+        };
+        let replaced = self.files.extract_if(.., is_replaced).collect();
         self.make_room(bytes);
         // Of the head without its checksum: with it, a CRC is the same for all.
         let name = format!("{owner}.{:016x}.{SUFFIX}", checksum(&unchecked[..unchecked.len() - 8]));
         let path = self.folder.path.join(name);
-        match Writing::begin(path.clone(), head.clone(), state, self.model) {
+        match Writing::begin(path.clone(), head.clone(), state, replaced, self.model) {
             Ok(writing) => {
                 let (used, writing) = (SystemTime::now(), Some(writing));
                 self.files.push(SavedFile { path, bytes, used, head: Some(head), writing });
@@ -192,12 +201,27 @@ impl SavedSequences {
     }
 
     /// Waits until everything is written.
-    fn finish(&mut self) {
-        self.files.retain_mut(SavedFile::finish);
+    pub(crate) fn finish(&mut self) {
+        self.settle(true);
+    }
+
+    /// Takes into account what became of files that were being written; waits for those that still are, if asked to.
+    fn settle(&mut self, waits: bool) {
+        for mut file in std::mem::take(&mut self.files) {
+            let ended = file.writing.take_if(|writing| waits || writing.thread.is_finished());
+            let (is_there, replaced) =
+                ended.map_or((true, Vec::new()), |writing| (writing.thread.join().unwrap_or(false), writing.replaced));
+            if is_there {
+                self.files.push(file);
+            } else {
+                self.files.extend(replaced);
+            }
+        }
     }
 
     /// Deletes all of an owner's sequences.
     pub(crate) fn forget(&mut self, owner: &str) {
+        self.finish();
         self.remove_where(|file| owner_of(&file.path) == Some(owner));
     }
 
@@ -213,9 +237,9 @@ impl SavedSequences {
     }
 
     fn remove_where(&mut self, goes: impl Fn(&SavedFile) -> bool) {
-        self.files.retain_mut(|file| {
+        self.files.retain(|file| {
             let goes = goes(file);
-            if goes && file.finish() {
+            if goes {
                 let _ = fs::remove_file(&file.path);
             }
             !goes
@@ -234,11 +258,6 @@ impl SavedFile {
     fn state_in_memory(&self) -> Option<Arc<Vec<u8>>> {
         self.writing.as_ref()?.state.upgrade()
     }
-
-    /// Waits until the file is written; false when it could not be.
-    fn finish(&mut self) -> bool {
-        self.writing.take().is_none_or(|writing| writing.thread.join().unwrap_or(false))
-    }
 }
 
 impl Writing {
@@ -246,14 +265,20 @@ impl Writing {
     ///
     /// # Errors
     /// There is no thread for it.
-    fn begin(path: PathBuf, head: Head, state: Vec<u8>, model: u64) -> io::Result<Self> {
+    fn begin(path: PathBuf, head: Head, state: Vec<u8>, replaced: Vec<SavedFile>, model: u64) -> io::Result<Self> {
         let state = Arc::new(state);
         let kept = Arc::downgrade(&state);
+        let old: Vec<PathBuf> = replaced.iter().map(|file| file.path.clone()).filter(|old| *old != path).collect();
         let thread = std::thread::Builder::new().name("saver".into()).spawn(move || {
             let head = encode_head(&head, state.len(), checksum(&state), model);
-            write_file(&path, &head, &state).inspect_err(report_unsaved).is_ok()
+            write_file(&path, &head, &state).inspect_err(report_unsaved).is_ok_and(|()| {
+                for path in old {
+                    let _ = fs::remove_file(path);
+                }
+                true
+            })
         })?;
-        Ok(Self { state: kept, thread })
+        Ok(Self { state: kept, replaced, thread })
     }
 }
 
@@ -489,6 +514,29 @@ mod tests {
         saved.finish();
         assert!(saved.files.is_empty());
         assert!(saved.wants(&head().tokens));
+    }
+
+    #[test]
+    fn an_older_file_goes_when_the_newer_one_is_there() {
+        let temporary = tempfile::tempdir().unwrap();
+        let mut saved = SavedSequences::open(folder(temporary.path(), 1 << 20), 7).unwrap();
+        let longer = || Head { tokens: (0..120).collect(), replies: Vec::new() };
+        saved.write("a", head(), b"old".to_vec());
+        saved.finish();
+        let old = saved.files[0].path.clone();
+        // A folder is in the way of what is written first.
+        let unchecked = encode_head(&longer(), 3, 0, 7);
+        let name = format!("a.{:016x}.{UNFINISHED_SUFFIX}", checksum(&unchecked[..unchecked.len() - 8]));
+        let in_the_way = temporary.path().join(name);
+        fs::create_dir(&in_the_way).unwrap();
+        saved.write("a", longer(), b"new".to_vec());
+        saved.finish();
+        assert_eq!(saved.files.iter().map(|file| &file.path).collect::<Vec<_>>(), [&old]);
+        fs::remove_dir(&in_the_way).unwrap();
+        saved.write("a", longer(), b"new".to_vec());
+        saved.finish();
+        assert!(!old.exists() && saved.files.len() == 1);
+        assert_eq!(saved.read(&Found { keep: 0, index: 0 }), Some((longer(), Arc::new(b"new".to_vec()))));
     }
 
     #[test]

@@ -186,6 +186,20 @@ impl<'model> Task<'model> {
         }
     }
 
+    /// Tells what is written and was not told yet, because the reply has to wait.
+    pub(crate) fn flush(&mut self, outbox: &mut Outbox) {
+        if let Some(Ok(Some(event))) = self.generation.as_mut().map(Generation::flush) {
+            outbox.send(&event);
+        }
+    }
+
+    /// Tells the rest of a reply that fails.
+    pub(crate) fn tell_rest(&mut self, outbox: &mut Outbox) {
+        if let Some(Ok(Some(event))) = self.generation.as_mut().map(Generation::finish) {
+            outbox.send(&event);
+        }
+    }
+
     /// Ends the reply where it is: what was held back of its text comes out.
     pub(crate) fn end(&mut self, reason: FinishReason, outbox: &mut Outbox) -> Step {
         match self.generation.as_mut().map(Generation::finish).transpose() {

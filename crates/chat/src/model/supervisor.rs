@@ -56,6 +56,8 @@ struct Inner {
     last: Option<ModelCard>,
     /// When engines ended by themselves, the latest last.
     crashes: VecDeque<Instant>,
+    /// What the names begin with of files of conversations that were deleted while no engine was told.
+    forgotten: Vec<String>,
 }
 
 /// A model that is ready to answer.
@@ -208,6 +210,7 @@ impl Models {
                     self.keep_settings(load, card.settings.clone());
                     self.publish_of(load, ModelState::Ready(Box::new(model)));
                     let report = exit.wait().await;
+                    self.remove_forgotten();
                     if self.cache_bytes.load(Ordering::Relaxed) == 0 {
                         // It may have had a cache when it began.
                         self.remove_saved("");
@@ -343,11 +346,24 @@ impl Models {
     /// Drops what engines keep of a conversation.
     pub(crate) fn forget(&self, conversation: ConversationId) {
         let owner = conversation.to_string();
-        if let Some(engine) = &self.lock().engine {
-            engine.forget(owner.clone());
+        let files = format!("{owner}.");
+        let mut inner = self.lock();
+        match &inner.engine {
+            Some(engine) => engine.forget(owner),
+            // One that is being stopped may still write.
+            None => inner.forgotten.push(files.clone()),
         }
+        drop(inner);
         // An engine that is not there any more may have left files.
-        self.remove_saved(&format!("{owner}."));
+        self.remove_saved(&files);
+    }
+
+    /// Deletes what an engine wrote of conversations that were deleted while it was being stopped.
+    fn remove_forgotten(&self) {
+        let forgotten = std::mem::take(&mut self.lock().forgotten);
+        for files in forgotten {
+            self.remove_saved(&files);
+        }
     }
 
     /// Sets what may be kept on disk from the next load on, in bytes. With 0, what is there goes at once.

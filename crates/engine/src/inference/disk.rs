@@ -16,12 +16,18 @@ impl Inference<'_, '_> {
     /// that changed anything there: what does not fit may have made others leave.
     pub(super) fn restore(&mut self, target: usize, index: usize, keep: usize) -> bool {
         let Some(saved) = &mut self.saved else { return false };
-        let found = saved.find(self.model.vocabulary(), &self.tasks[index].tokens);
-        let Some(found) = found.filter(|found| found.keep >= keep + WORTH_READING) else { return false };
-        if !fits_memory(usize::try_from(saved.bytes(&found)).unwrap_or(usize::MAX)) {
-            return false;
-        }
-        let Some((head, state)) = saved.read(&found) else { return false };
+        let (head, state) = loop {
+            let found = saved.find(self.model.vocabulary(), &self.tasks[index].tokens);
+            let Some(found) = found.filter(|found| found.keep >= keep + WORTH_READING) else { return false };
+            let bytes = usize::try_from(saved.bytes(&found)).unwrap_or(usize::MAX);
+            if !saved.is_in_memory(&found) && !fits_memory(bytes) {
+                return false;
+            }
+            // What can't be read is not found again.
+            if let Some(read) = saved.read(&found) {
+                break read;
+            }
+        };
         self.save(target);
         loop {
             let sequence = &mut self.sequences[target];
@@ -46,6 +52,11 @@ impl Inference<'_, '_> {
         if sequence.tokens().last().is_some_and(|&token| is_shown(token)) {
             return;
         }
+        if !saved.wants(sequence.tokens()) {
+            return;
+        }
+        // Two states at once may not fit the memory, and what was being written may have failed.
+        saved.finish();
         if saved.wants(sequence.tokens()) && fits_memory(self.context.state_size(sequence.index)) {
             let state = self.context.save(sequence.index);
             saved.write(owner, sequence.head(), state);
@@ -58,6 +69,9 @@ impl Inference<'_, '_> {
         let mut order: Vec<usize> = (0..self.sequences.len()).collect();
         order.sort_by_key(|&sequence| std::cmp::Reverse(self.sequences[sequence].last_used));
         for sequence in order {
+            if let Some(saved) = &mut self.saved {
+                saved.finish();
+            }
             if began.elapsed() < LAST_SAVES {
                 self.save(sequence);
             }

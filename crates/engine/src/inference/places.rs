@@ -152,6 +152,7 @@ impl Inference<'_, '_> {
         let (first, youngest) = (placed.next(), placed.next_back());
         let (Some(_), Some(youngest)) = (first, youngest) else { return false };
         youngest.waits_for_room = true;
+        youngest.flush(self.outbox);
         if let Some(sequence) = youngest.sequence.take() {
             self.sequences[sequence].cut(&mut self.context, 0);
         }

@@ -57,6 +57,12 @@ impl ReplyParser {
         delta
     }
 
+    /// As [`Self::push`], without a rest before or after it.
+    pub(crate) fn flush(&mut self, text: &str) -> Result<ReplyDelta, LlamaError> {
+        self.gathered.push_str(text);
+        if self.gathered.is_empty() { Ok(ReplyDelta::default()) } else { self.pass(false) }
+    }
+
     fn pass(&mut self, is_final: bool) -> Result<ReplyDelta, LlamaError> {
         let text = std::mem::take(&mut self.gathered);
         let mut reasoning = std::ptr::null_mut();
