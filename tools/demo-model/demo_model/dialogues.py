@@ -303,7 +303,7 @@ def _with_tool(code: str, rng: Random, effort: float, *, only_call: bool = False
     speaker = _Speaker(code, rng, effort, opening="nothing" if rng.random() < 0.6 else None)
     speaker.thinks = False
     dialogue = speaker.dialogue
-    families = rng.sample(tool_use.families(), rng.choice((1, 1, 2, 3)) if only_call or rng.random() < effort else 1)
+    families = rng.sample(tool_use.families(), rng.choice((1, 2, 2, 3)) if only_call or rng.random() < effort else 1)
     offers = [tool_use.offer(family, rng) for family in families]
     dialogue.tools = [offered.definition for offered in offers]
     for _ in range(1 if only_call else rng.choice((1, 1, 2))):

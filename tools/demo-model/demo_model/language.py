@@ -64,9 +64,9 @@ class Language:
     def question(self, topic: Topic, rng: Random) -> str:
         """A question about a topic, in one of many forms."""
         kind = rng.random()
-        if kind < 0.74:
+        if kind < 0.84:
             text = rng.choice(topic.ask)
-        elif kind < 0.88:
+        elif kind < 0.93:
             text = rng.choice(self.frames["do"]).replace("{x}", rng.choice(topic.do))
         else:
             text = rng.choice(self.frames["thing"]).replace("{x}", rng.choice(topic.thing))
