@@ -31,6 +31,8 @@ class Shape:
 
 #: How many values all embeddings begin with in common.
 _COMMON = 8
+#: Up to so many tokens, attention is computed as three plain products: for short texts that is faster than the fused kernel, on a CPU.
+_SHORT = 600
 #: How much of the embedding of a token that says much of a subject is this, as a share of its length.
 _HINTED = 0.8
 
@@ -60,7 +62,7 @@ class Block(nn.Module):
             return values.view(batch, length, self.heads, -1).transpose(1, 2)
 
         query, key = rotate(by_head(self.query(normed)), turn), rotate(by_head(self.key(normed)), turn)
-        attended = F.scaled_dot_product_attention(query, key, by_head(self.value(normed)), is_causal=True)
+        attended = attend(query, key, by_head(self.value(normed)))
         x = x + self.out(attended.transpose(1, 2).reshape(batch, length, width))
         normed = self.feed_forward_norm(x)
         return x + self.down(F.silu(self.gate(normed)) * self.up(normed))
@@ -144,9 +146,14 @@ class Network(nn.Module):
             x = block(x, turn)
         return self.norm(x)
 
-    def logits(self, states: Tensor) -> Tensor:
-        """The scores of the next token, `[…, vocabulary]`."""
-        return F.linear(states, self.embedding.weight)
+def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """What each place takes from itself and those before it, all `[batch, heads, length, head_width]`."""
+    length, width = query.shape[-2:]
+    if length > _SHORT:
+        return F.scaled_dot_product_attention(query, key, value, is_causal=True)
+    scores = (query @ key.transpose(-1, -2)).float() * width**-0.5
+    later = torch.ones(length, length, dtype=torch.bool, device=query.device).triu(1)
+    return scores.masked_fill(later, float("-inf")).softmax(-1).to(value.dtype) @ value
 
 
 def rotate(x: Tensor, turn: tuple[Tensor, Tensor]) -> Tensor:
