@@ -72,7 +72,7 @@ def make(rng: Random, effort: float = 1.0) -> Dialogue:
 
 
 #: The kinds of drills, and how often each comes.
-DRILLS = {"call": 12, "recall": 10, "question": 51, "instructed": 4, "character": 23}
+DRILLS = {"call": 17, "recall": 14, "question": 42, "instructed": 4, "character": 23}
 
 
 def drill(rng: Random, effort: float = 1.0, shares: dict[str, int] = DRILLS) -> Dialogue:
@@ -159,7 +159,7 @@ class _Speaker:
         elif kind == "ask":
             self.ask(rng.choice(FACTS))
         else:
-            said = self.language.vary(rng.choice(self.language.said[kind]), rng)
+            said = self.language.vary(rng.choice(self.language.said[kind]), rng, thin=kind in ("introduce", "help"))
             self._answer(said, rng.choice(self.language.bodies[kind]))
 
     def tell(self, facts: list[str]) -> None:
@@ -233,7 +233,7 @@ def outside(words: Language, rng: Random) -> tuple[str, str]:
             question = question.replace("{" + slot + "}", rng.choice(words.slots[values]), 1)
     while "{n}" in question:
         question = question.replace("{n}", str(rng.randrange(1, rng.choice((10, 100, 1000)))), 1)
-    return words.vary(question, rng), rng.choice(words.bodies["outside"])
+    return words.vary(question, rng, thin=True), rng.choice(words.bodies["outside"])
 
 
 def formatted(kind: str, words: Language, rng: Random) -> tuple[str, str]:

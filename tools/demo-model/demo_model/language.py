@@ -15,6 +15,8 @@ VOICES = ("neutral", "tsundere", "friendly", "technical", "casual", "polite", "c
 
 #: `{a|b}`: two forms of an ending, as the speech files write them.
 _FORMS = re.compile(r"\{([^{}|]*)\|([^{}|]*)\}")
+#: How many of the questions have words left out, and at most which share of them.
+_THINNED, _LEFT_OUT = 0.3, 0.45
 #: Russian voices that say ты.
 _FAMILIAR = ("tsundere", "friendly", "casual")
 
@@ -51,6 +53,8 @@ class Language:
         self._synonyms = {word: group for group in speech["synonyms"]["groups"] for word in group}
         long_first = sorted((w for w in self._synonyms if len(w) > 1), key=len, reverse=True)
         edge = "" if code == "ja" else r"\b"
+        # Japanese has no spaces: a run of kanji with what is written behind it, or one of another script.
+        self._word_pattern = re.compile(r"[\u4e00-\u9fff々]+[ぁ-ん]?|[ァ-ヴー]+|[ぁ-ん]+|\w+|[^\w\s]+" if code == "ja" else r"\S+")
         self._synonym_pattern = re.compile(edge + "(" + "|".join(map(re.escape, long_first)) + ")" + edge)
 
     @cached_property
@@ -70,7 +74,7 @@ class Language:
             text = rng.choice(self.frames["do"]).replace("{x}", rng.choice(topic.do))
         else:
             text = rng.choice(self.frames["thing"]).replace("{x}", rng.choice(topic.thing))
-        return self.vary(self.with_synonyms(text, rng), rng)
+        return self.vary(self.with_synonyms(text, rng), rng, thin=True)
 
     def with_synonyms(self, text: str, rng: Random, share: float = 0.25) -> str:
         """The text with some of its words replaced by others of the same meaning."""
@@ -80,8 +84,13 @@ class Language:
 
         return self._synonym_pattern.sub(other, text)
 
-    def vary(self, text: str, rng: Random) -> str:
-        """The text as people type: with a word before or after, in lower case, without a mark at the end, with a slip."""
+    def vary(self, text: str, rng: Random, *, thin: bool = False) -> str:
+        """The text as people type: with a word before or after, in lower case, without a mark at the end, with a slip.
+
+        `thin`: some lack words, so that it pays to add up what the words say instead of knowing the text by heart.
+        """
+        if thin and rng.random() < _THINNED:
+            text = self._thinned(text, rng)
         if rng.random() < 0.1:
             text = rng.choice(self.frames["before"]) + (text if self.code == "ja" else text[:1].lower() + text[1:])
         if rng.random() < 0.06:
@@ -98,6 +107,15 @@ class Language:
         if rng.random() < 0.04 and len(text) > 6:
             text = _with_slip(text, rng)
         return text
+
+    def _thinned(self, text: str, rng: Random) -> str:
+        """The text without some of its words, and at times with its end in front."""
+        share = rng.random() * _LEFT_OUT
+        words = [word for word in self._word_pattern.findall(text) if rng.random() >= share]
+        if len(words) > 2 and rng.random() < 0.25:
+            turn = rng.randrange(1, len(words))
+            words = words[turn:] + words[:turn]
+        return ("" if self.code == "ja" else " ").join(words) or text
 
     # What the model says.
 

@@ -20,6 +20,8 @@ _KNOWN = {
     "Виктор Галина Денис Елена Зоя Игорь Катя Лена Миша Нина Олег Пётр Рита Саша Таня Антон Богдан Василий Григорий Дмитрий Евгений Артём Максим Полина "
     "София Тарас Арина Данил Ева Илья Ксения Лиза Марк Настя Соня Степан Рустам Кендзи Харука Юки",
 }
+#: What Japanese names are written with.
+_KANJI = sorted({mark for mark in _KNOWN["ja"] if "\u4e00" <= mark <= "\u9fff"})
 _SOUNDS = {
     "en": ("b br c ch d dr f g gr h j k kl l m n p pr r s sh st t tr v w y z".split(), "a e i o u a e i o ai ea ia".split(), ["", "", "", "n", "r", "l", "s", "m", "th", "k"]),
     "ja": (
@@ -39,13 +41,16 @@ def is_kept_back(text: str) -> bool:
 def name(language: str, rng: Random, *, kept_back: bool = False, words: Sequence[str] = ()) -> str:
     """A name: one of people or one that is made up, of sounds or of pieces of `words` and of names.
 
-    Pieces of words make names of tokens that no usual name has, so that copying does not depend on which tokens a name has.
+    Pieces of words make names of tokens that no usual name has, so that copying does not depend on which tokens a name has; in Japanese, so do
+    characters that stand together in no name.
     """
     known = _KNOWN[language].split()
     while True:
         kind = rng.random()
         if kind < 0.3:
             text = rng.choice(known)
+        elif words and language == "ja" and kind < 0.45:
+            text = "".join(rng.choices(_KANJI, k=rng.choice((1, 2, 2, 2, 3))))
         elif words and kind < 0.65:
             text = "".join(_piece(rng.choice(words if rng.random() < 0.7 else known), language, rng) for _ in range(rng.choice((1, 2, 2)))).capitalize()
         else:

@@ -99,7 +99,7 @@ def _value(slot: str, code: str, rng: Random, kept_back: bool) -> str:
         cities = [city for city in language(code).slots["cities"] if names.is_kept_back(city) == kept_back]
         if cities and rng.random() < 0.4:
             return rng.choice(cities)
-        return names.name(code, rng, kept_back=kept_back)
+        return _name(code, rng, kept_back)
     if slot == "expression":
         operator = rng.choice(("+", "-", "*", "/"))
         return f"{names.number(rng, kept_back=kept_back)} {operator} {names.number(rng, kept_back=kept_back)}"
@@ -108,8 +108,12 @@ def _value(slot: str, code: str, rng: Random, kept_back: bool) -> str:
     if slot == "sides":
         return rng.choice([str(n) for n in range(4, 101) if names.is_kept_back(str(n)) == kept_back])
     if rng.random() < 0.5:
-        return names.name(code, rng, kept_back=kept_back)
+        return _name(code, rng, kept_back)
     return rng.choice(language(code).slots["subjects"])
+
+
+def _name(code: str, rng: Random, kept_back: bool) -> str:
+    return names.name(code, rng, kept_back=kept_back, words=() if kept_back else language(code).words)
 
 
 def _result(kind: str, code: str, rng: Random, kept_back: bool):
