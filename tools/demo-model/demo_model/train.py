@@ -51,7 +51,7 @@ class Plan:
     """
 
     # Drills are half as long as the other dialogues in the end.
-    first: Course = Course(seed=20261121, tokens=30_000_000, rate=0.02, cool_down=0.6, drills=0.55, growth=0.7)
+    first: Course = Course(seed=20261121, tokens=25_000_000, rate=0.02, cool_down=0.6, drills=0.55, growth=0.7)
     then: tuple[Course, ...] = (
         Course(seed=1, tokens=1_300_000, rate=0.008, cool_down=0.95, drills=0.85, kinds=_CHOICES),
         Course(seed=2, tokens=1_300_000, rate=0.008, cool_down=0.95, drills=0.85, kinds=_CHOICES),
