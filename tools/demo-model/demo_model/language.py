@@ -53,9 +53,9 @@ class Language:
         self._synonyms = {word: group for group in speech["synonyms"]["groups"] for word in group}
         long_first = sorted((w for w in self._synonyms if len(w) > 1), key=len, reverse=True)
         edge = "" if code == "ja" else r"\b"
+        self._synonym_pattern = re.compile(edge + "(" + "|".join(map(re.escape, long_first)) + ")" + edge)
         # Japanese has no spaces: a run of kanji with what is written behind it, or one of another script.
         self._word_pattern = re.compile(r"[\u4e00-\u9fff々]+[ぁ-ん]?|[ァ-ヴー]+|[ぁ-ん]+|\w+|[^\w\s]+" if code == "ja" else r"\S+")
-        self._synonym_pattern = re.compile(edge + "(" + "|".join(map(re.escape, long_first)) + ")" + edge)
 
     @cached_property
     def words(self) -> tuple[str, ...]:

@@ -146,6 +146,7 @@ class Network(nn.Module):
             x = block(x, turn)
         return self.norm(x)
 
+
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
     """What each place takes from itself and those before it, all `[batch, heads, length, head_width]`."""
     length, width = query.shape[-2:]
