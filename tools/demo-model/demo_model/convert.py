@@ -32,6 +32,8 @@ def convert(weights: dict[str, torch.Tensor], shape: Shape, tokenizer: Tokenizer
     _describe(writer, shape, version)
     _write_tokenizer(writer, tokenizer)
     for name, tensor in weights.items():
+        if name == "subject.weight":
+            continue
         values = tensor.float().numpy()
         kind = gguf.GGMLQuantizationType.Q8_0 if values.ndim == 2 else gguf.GGMLQuantizationType.F32
         values = quantize(values, kind) if values.ndim == 2 else values.astype(np.float32)

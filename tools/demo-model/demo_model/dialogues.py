@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 from random import Random
 
 from . import names, tool_use
@@ -11,6 +12,7 @@ from .language import LANGUAGES, VOICES, Language, Topic, language
 
 FACTS = ("name", "number", "colour")
 FORMATS = ("list", "table", "code", "formula")
+_TALK = ("greet", "introduce", "thanks", "bye", "how_are_you", "help")
 _CODE = {
     "Python": 'def greet(name):\n    print(f"Hello, {name}!")\n\ngreet("Engawa")',
     "Rust": 'fn main() {\n    println!("Hello, Engawa!");\n}',
@@ -30,15 +32,29 @@ class Dialogue:
     """A conversation in the form that chat templates take."""
 
     messages: list[dict] = field(default_factory=list)
-    tools: list[dict] = field(default_factory=list)
-    #: Which messages the model learns to write.
-    learnt: list[int] = field(default_factory=list)
+    offers: list[tool_use.Offer] = field(default_factory=list)
+    #: The messages that the model learns to write, each with its subject: what the message in front of it is about, one of `subjects`.
+    learnt: dict[int, str] = field(default_factory=dict)
     #: After how many tokens the messages that are learnt break off; `None`: nowhere. The beginning of a known answer shows which one was chosen.
     cut: int | None = None
 
     def say(self, role: str, content: str, **more) -> None:
         """Adds a message."""
         self.messages.append({"role": role, "content": content, **more})
+
+    def reply(self, subject: str, content: str, **more) -> None:
+        """Adds a message that the model learns to write."""
+        self.learnt[len(self.messages)] = subject
+        self.say("assistant", content, **more)
+
+
+@cache
+def subjects() -> dict[str, int]:
+    """All that people may speak of, numbered."""
+    facts = [f"{way} {fact}" for way in ("tell", "ask") for fact in FACTS]
+    tools = [f"{way} {family}" for way in ("tool", "result") for family in tool_use.families()]
+    names = (*language("en").topics, "outside", *_TALK, *FORMATS, *facts, "tell several", "repeat", *tools)
+    return {name: number for number, name in enumerate(names)}
 
 
 def make(rng: Random, effort: float = 1.0) -> Dialogue:
@@ -71,12 +87,12 @@ def make(rng: Random, effort: float = 1.0) -> Dialogue:
     return speaker.dialogue
 
 
-#: The kinds of drills, and how often each comes.
-DRILLS = {"call": 17, "recall": 14, "question": 42, "instructed": 4, "character": 23}
+#: The kinds of drills, and how often each comes. Those of one question are short: two thirds of the drills are a third of their tokens.
+DRILLS = {"subject": 80, "question": 80, "instructed": 5, "character": 12, "recall": 20, "call": 14}
 
 
 def drill(rng: Random, effort: float = 1.0, shares: dict[str, int] = DRILLS) -> Dialogue:
-    """Questions and the beginnings of their answers, one call of a tool, or something to remember: what has to be chosen or copied, many times for little.
+    """Questions and the beginnings of their answers or only their subjects, one call of a tool, or something to remember: what has to be chosen or copied, many times for little.
 
     `effort`, 0..=1: how many of the characters are told all that they are told in the application. `shares`: how often each kind comes.
     """
@@ -90,7 +106,7 @@ def drill(rng: Random, effort: float = 1.0, shares: dict[str, int] = DRILLS) -> 
         speaker.tell([fact])
         speaker.ask(fact)
         return speaker.dialogue
-    if kind == "question":
+    if kind in ("subject", "question"):
         speaker, questions = _Speaker(code, rng, 0.3, opening="nothing"), 1
     elif kind == "instructed":
         speaker, questions = _Speaker(code, rng, 0.3, opening="other"), 1
@@ -100,7 +116,7 @@ def drill(rng: Random, effort: float = 1.0, shares: dict[str, int] = DRILLS) -> 
         speaker, questions = _Speaker(code, rng, 1.0 if whole else 0.3, opening="character", whole=float(whole)), 9 if whole else 3
     for _ in range(questions):
         speaker.move(rng.choices(("topic", "outside", "introduce", "help"), (80, 14, 4, 2))[0])
-    speaker.dialogue.cut = 10 if speaker.voice == "neutral" else 20
+    speaker.dialogue.cut = 0 if kind == "subject" else 10 if speaker.voice == "neutral" else 20
     return speaker.dialogue
 
 
@@ -151,16 +167,17 @@ class _Speaker:
         if kind == "topic":
             self._topic()
         elif kind == "outside":
-            self._answer(*outside(self.language, rng), self._thought("think_outside"))
+            self._answer(kind, *outside(self.language, rng), self._thought("think_outside"))
         elif kind == "format":
-            self._answer(*formatted(rng.choice(FORMATS), self.language, rng))
+            form = rng.choice(FORMATS)
+            self._answer(form, *formatted(form, self.language, rng))
         elif kind == "tell":
             self.tell([rng.choice(FACTS)])
         elif kind == "ask":
             self.ask(rng.choice(FACTS))
         else:
             said = self.language.vary(rng.choice(self.language.said[kind]), rng, thin=kind in ("introduce", "help"))
-            self._answer(said, rng.choice(self.language.bodies[kind]))
+            self._answer(kind, said, rng.choice(self.language.bodies[kind]))
 
     def tell(self, facts: list[str]) -> None:
         """The person says something of themselves; what is said last counts."""
@@ -184,17 +201,17 @@ class _Speaker:
         else:
             parts = [_fill(words.said[f"fact_{fact}"], fact, self.facts[fact]) for fact in facts]
             body = rng.choice(words.bodies["told_several"]).replace("{facts}", words.said["and"].join(parts))
-        self._answer(text, body)
+        self._answer(f"tell {facts[0] if len(facts) == 1 else 'several'}", text, body)
 
     def ask(self, fact: str) -> None:
         """The person asks what they said of themselves."""
         rng, words = self.rng, self.language
         said = words.vary(rng.choice(words.said[f"ask_{fact}"]), rng)
         if fact not in self.facts:
-            self._answer(said, rng.choice(words.bodies[f"no_{fact}"]))
+            self._answer(f"ask {fact}", said, rng.choice(words.bodies[f"no_{fact}"]))
             return
         body = _fill(rng.choice(words.bodies[fact]), fact, self.facts[fact])
-        self._answer(said, body, _fill(self._thought(f"think_{fact}"), fact, self.facts[fact]))
+        self._answer(f"ask {fact}", said, body, _fill(self._thought(f"think_{fact}"), fact, self.facts[fact]))
 
     def _topic(self) -> None:
         rng, words = self.rng, self.language
@@ -202,20 +219,19 @@ class _Speaker:
             topic = rng.choice(list(words.topics.values()))
             if not is_kept_back(words.code, self.voice, topic):
                 break
-        self._answer(words.question(topic, rng), topic.answer, self._thought("think_topic").replace("{thing}", topic.thing[0]))
+        self._answer(topic.id, words.question(topic, rng), topic.answer, self._thought("think_topic").replace("{thing}", topic.thing[0]))
 
     def _thought(self, kind: str) -> str:
         return self.rng.choice(self.language.bodies[kind])
 
-    def _answer(self, said: str, body: str, thought: str = "") -> None:
+    def _answer(self, subject: str, said: str, body: str, thought: str = "") -> None:
         rng, words = self.rng, self.language
         asked_to_think = thought and not self.thinks and rng.random() < 0.14
         if asked_to_think:
             said = rng.choice(words.said["think"]).replace("{question}", said)
         self.dialogue.say("user", said)
         more = {"reasoning_content": thought} if thought and (asked_to_think or self.thinks) else {}
-        self.dialogue.learnt.append(len(self.dialogue.messages))
-        self.dialogue.say("assistant", words.speak(body, self.voice, rng), **more)
+        self.dialogue.reply(subject, words.speak(body, self.voice, rng), **more)
 
 
 def is_kept_back(code: str, voice: str, topic: Topic) -> bool:
@@ -294,8 +310,7 @@ def _repeating(code: str, rng: Random) -> Dialogue:
     words = [rng.choice(makers)() for _ in range(rng.choice((1, 1, 2, 3, 5, 8, 12)))]
     text = ("、" if code == "ja" else ", " if rng.random() < 0.5 else " ").join(words)
     dialogue.say("user", rng.choice(language(code).said["repeat"]).replace("{words}", text))
-    dialogue.learnt.append(1)
-    dialogue.say("assistant", text)
+    dialogue.reply("repeat", text)
     return dialogue
 
 
@@ -305,7 +320,7 @@ def _with_tool(code: str, rng: Random, effort: float, *, only_call: bool = False
     dialogue = speaker.dialogue
     families = rng.sample(tool_use.families(), rng.choice((1, 2, 2, 3)) if only_call or rng.random() < effort else 1)
     offers = [tool_use.offer(family, rng) for family in families]
-    dialogue.tools = [offered.definition for offered in offers]
+    dialogue.offers = offers
     for _ in range(1 if only_call else rng.choice((1, 1, 2))):
         kind = rng.random()
         if kind < 0.12 and not only_call:
@@ -315,13 +330,11 @@ def _with_tool(code: str, rng: Random, effort: float, *, only_call: bool = False
         used = tool_use.use(offered, speaker.language.code, rng)
         polite = speaker.language.frames["before"] if rng.random() < 0.2 else [""]
         dialogue.say("user", rng.choice(polite) + used.question)
-        dialogue.learnt.append(len(dialogue.messages))
-        dialogue.say("assistant", "", tool_calls=[{"function": {"name": offered.name, "arguments": used.arguments}}])
+        dialogue.reply(f"tool {offered.family}", "", tool_calls=[{"function": {"name": offered.name, "arguments": used.arguments}}])
         if only_call:
             break
         dialogue.say("tool", used.result)
-        dialogue.learnt.append(len(dialogue.messages))
-        dialogue.say("assistant", speaker.language.speak(used.answer, speaker.voice, rng))
+        dialogue.reply(f"result {offered.family}", speaker.language.speak(used.answer, speaker.voice, rng))
     return dialogue
 
 

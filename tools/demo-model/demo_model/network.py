@@ -33,8 +33,6 @@ class Shape:
 _COMMON = 8
 #: Up to so many tokens, attention is computed as three plain products: for short texts that is faster than the fused kernel, on a CPU.
 _SHORT = 600
-#: How much of the embedding of a token that says much of a subject is this, as a share of its length.
-_HINTED = 0.8
 
 
 class Block(nn.Module):
@@ -71,19 +69,22 @@ class Block(nn.Module):
 class Network(nn.Module):
     """The whole network."""
 
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: Shape, subjects: int):
+        """`subjects`: how many subjects are told apart while training."""
         super().__init__()
         self.shape = shape
         self.embedding = nn.Embedding(shape.vocabulary, shape.width)
         self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
         self.norm = nn.RMSNorm(shape.width, eps=shape.norm_epsilon)
+        #: Tells the subject from the states half-way: not part of the finished model.
+        self.subject = nn.Linear(shape.width, subjects, bias=False)
         angles = torch.arange(shape.context)[:, None] * shape.rope_base ** (
             -torch.arange(0, shape.head_width, 2) / shape.head_width
         )
         self.register_buffer("cosines", angles.cos(), persistent=False)
         self.register_buffer("sines", angles.sin(), persistent=False)
         for name, weight in self.named_parameters():
-            if name.endswith(("out.weight", "down.weight")):
+            if name.endswith(("out.weight", "down.weight", "subject.weight")):
                 nn.init.zeros_(weight)
             elif weight.ndim == 2:
                 nn.init.normal_(weight, std=0.02 if "embedding" in name else 0.5 * weight.shape[1] ** -0.5)
@@ -121,30 +122,28 @@ class Network(nn.Module):
         self.embedding.weight[whole] = (self.embedding.weight[mark] + self.embedding.weight[word]) * 0.5**0.5
         self.embedding.weight[:, :_COMMON] = common
 
-    @torch.no_grad()
-    def hint(self, weights: Tensor) -> None:
-        """Begins with embeddings that tell what a token speaks for: `weights` is `[vocabulary, subjects]`, 0 where it says nothing.
-
-        An embedding keeps its length: the more its token says, the less of it is chance.
-        """
-        directions = torch.empty(weights.shape[1], self.shape.width - _COMMON)
-        nn.init.orthogonal_(directions)
-        own = self.embedding.weight[:, _COMMON:]
-        length = own.norm(dim=1, keepdim=True)
-        # What the clearest quarter of the tokens say fills most of their embeddings.
-        strength = weights.norm(dim=1, keepdim=True)
-        share = _HINTED * (strength / strength.quantile(0.75)).clamp(max=1)
-        told = F.normalize(weights @ directions, dim=1)
-        self.embedding.weight[:, _COMMON:] = length * (share * told + (1 - share**2).sqrt() * F.normalize(own, dim=1))
-
     def forward(self, tokens: Tensor) -> Tensor:
         """The states behind the last layer, `[batch, length, width]`."""
-        length = tokens.shape[1]
-        x = self.embedding(tokens)
+        return self.write(self.read(tokens))
+
+    def read(self, tokens: Tensor) -> Tensor:
+        """The states behind the first half of the layers, `[batch, length, width]`."""
+        return self._through(self.blocks[: len(self.blocks) // 2], self.embedding(tokens))
+
+    def write(self, x: Tensor) -> Tensor:
+        """The states behind the last layer, from those half-way, both `[batch, length, width]`."""
+        return self.norm(self._through(self.blocks[len(self.blocks) // 2 :], x))
+
+    def subject_scores(self, x: Tensor) -> Tensor:
+        """How much speaks for each subject, `[n, subjects]`, in the states half-way, `[n, width]`."""
+        return self.subject(F.rms_norm(x, x.shape[-1:], eps=self.shape.norm_epsilon))
+
+    def _through(self, blocks: nn.ModuleList, x: Tensor) -> Tensor:
+        length = x.shape[1]
         turn = (self.cosines[:length], self.sines[:length])
-        for block in self.blocks:
+        for block in blocks:
             x = block(x, turn)
-        return self.norm(x)
+        return x
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

@@ -21,9 +21,9 @@ def train(work: Path, output: Path, device: str, million_tokens: float | None) -
     """Fits the tokenizer, trains the network and writes the model."""
     shape, plan = Shape(), training.Plan()
     if million_tokens is not None:
-        plan = replace(plan, first=replace(plan.first, tokens=int(million_tokens * 1e6)))
+        plan = replace(plan, main=replace(plan.main, tokens=int(million_tokens * 1e6)))
     print("Fitting the tokenizer.", flush=True)
-    rng = Random(plan.first.seed + 1)
+    rng = Random(plan.main.seed + 1)
     texts = (rendering.render(dialogues.make(rng)) for _ in range(_TOKENIZER_DIALOGUES))
     fitted = tokenizer.fit(texts, shape.vocabulary)
     fitted.save(str(work / "tokenizer.json"))

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +16,6 @@ from tokenizers import Tokenizer
 
 from . import dialogues, rendering
 from .network import Network, Shape
-from .subjects import subject_weights
 from .tokenizer import joined
 
 
@@ -40,43 +40,47 @@ class Course:
 
 
 #: Drills for what is hardest to choose: the tool that is meant, and what to answer as a character.
-_CHOICES = {"call": 27, "recall": 13, "question": 25, "instructed": 5, "character": 30}
+_CHOICES = {"subject": 40, "question": 60, "instructed": 5, "character": 20, "recall": 15, "call": 20}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The first course, and those in which what came of it goes on by itself; the mean of what these come to is the result.
+    """The courses: one in which only subjects are learnt, the main one, and those in which what came of it goes on by itself.
 
-    Each of the short courses forgets and overrates other things; the mean does so less than any of them (Wortsman et al. 2022, “Model soups”).
+    The mean of what the last come to is the result. Each of the short courses forgets and overrates other things; the mean does so less than any of them (Wortsman et al. 2022, “Model soups”).
     """
 
-    # Drills are half as long as the other dialogues in the end.
-    first: Course = Course(seed=20261121, tokens=25_000_000, rate=0.02, cool_down=0.6, drills=0.55, growth=0.7)
+    subjects: Course = Course(seed=20261128, tokens=5_000_000, rate=0.02, cool_down=0.6, drills=1.0, kinds={"subject": 1})
+    # Drills are three fifths of the tokens in the end.
+    main: Course = Course(seed=20261121, tokens=21_000_000, rate=0.02, cool_down=0.6, drills=0.86, growth=0.7)
     then: tuple[Course, ...] = (
-        Course(seed=1, tokens=1_300_000, rate=0.008, cool_down=0.95, drills=0.85, kinds=_CHOICES),
-        Course(seed=2, tokens=1_300_000, rate=0.008, cool_down=0.95, drills=0.85, kinds=_CHOICES),
-        Course(seed=3, tokens=1_300_000, rate=0.008, cool_down=0.95, drills=0.1),
+        Course(seed=1, tokens=1_200_000, rate=0.008, cool_down=0.95, drills=0.92, kinds=_CHOICES),
+        Course(seed=2, tokens=1_200_000, rate=0.008, cool_down=0.95, drills=0.92, kinds=_CHOICES),
+        Course(seed=3, tokens=1_200_000, rate=0.008, cool_down=0.95, drills=0.3),
     )
 
 
-#: At most so many tokens are in a batch, padding included.
-_BATCH = 6144
+#: What it counts to know the subject, when to write the next token counts 1.
+_SUBJECT_COUNTS = 1.0
+_SMOOTHING = 0.05
+#: At most so many tokens are in a batch, and in each of its parts, padding included.
+_BATCH, _PART = 6144, 2048
 #: Dialogues that are shuffled and sorted by length together.
 _POOL = 1024
 
 
 def train(shape: Shape, plan: Plan, tokenizer: Tokenizer, output: Path, device: str = "cpu") -> Network:
     """Trains a network and writes it to `output`; reports what it does on the way."""
-    torch.manual_seed(plan.first.seed)
-    network = Network(shape)
+    torch.manual_seed(plan.main.seed)
+    network = Network(shape, len(dialogues.subjects()))
     network.relate(joined(tokenizer))
-    network.hint(subject_weights(tokenizer, plan.first.seed))
     network.to(device)
     # Uncompiled, the many small operations between the products take a third of the time.
     for block in network.blocks:
         block.compile(dynamic=True)
     print(f"{sum(w.numel() for w in network.parameters()):,} parameters", flush=True)
-    _learn(network, plan.first, tokenizer, device, output)
+    _learn(network, plan.subjects, tokenizer, device)
+    _learn(network, plan.main, tokenizer, device, output)
     ways = [copy.deepcopy(network.state_dict())]
     for course in plan.then:
         network.load_state_dict(ways[0])
@@ -92,8 +96,8 @@ def train(shape: Shape, plan: Plan, tokenizer: Tokenizer, output: Path, device: 
 
 def _learn(network: Network, course: Course, tokenizer: Tokenizer, device: str, output: Path | None = None) -> None:
     """Leads the network through a course; writes it to `output` now and then, if given, and in the end."""
-    matrices = [w for name, w in network.named_parameters() if w.ndim == 2 and "embedding" not in name]
-    others = [w for name, w in network.named_parameters() if w.ndim != 2 or "embedding" in name]
+    matrices = [w for w in network.blocks.parameters() if w.ndim == 2]
+    others = [w for w in network.blocks.parameters() if w.ndim != 2] + [*network.norm.parameters(), network.embedding.weight, network.subject.weight]
     optimizers = [
         (torch.optim.Muon(matrices, lr=course.rate, momentum=0.95, weight_decay=0.01), course.rate),
         # The epsilon is far above the gradients of tokens that do not occur in a batch: those stay where they are.
@@ -102,83 +106,113 @@ def _learn(network: Network, course: Course, tokenizer: Tokenizer, device: str, 
     started, read, step, losses = time.monotonic(), 0, 0, []
     batches = _Batches(course, network.shape.context, tokenizer)
     while (share := read / course.tokens) < 1:
-        tokens, targets = batches.next(share)
+        batch = batches.next(share)
         rate = min(1, share / course.warm_up + 0.01, (1 - share) / course.cool_down)
         for optimizer, full in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = full * rate
-        loss = _loss(network, tokens.to(device), targets.to(device))
-        for optimizer, _ in optimizers:
             optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        losses.append(_follow(network, batch, device))
         torch.nn.utils.clip_grad_norm_(others, 1.0)
         for optimizer, _ in optimizers:
             optimizer.step()
-        losses.append(loss.item())
-        read += tokens.numel()
+        read += sum(part.tokens.numel() for part in batch)
         step += 1
         if step % 100 == 0:
             spent = time.monotonic() - started
-            print(f"step {step:5} · {read / 1e6:5.1f} M tokens · loss {np.mean(losses[-100:]):.4f} · {read / spent:.0f} tok/s · {spent / 60:.1f} min", flush=True)
+            written, known = np.mean(losses[-100:], axis=0)
+            print(f"step {step:5} · {read / 1e6:5.1f} M tokens · loss {written:.4f}, subjects {known:.4f} · {read / spent:.0f} tok/s · {spent / 60:.1f} min", flush=True)
             if output and step % 300 == 0:
                 torch.save(network.state_dict(), output)
     if output:
         torch.save(network.state_dict(), output)
 
 
-def _loss(network: Network, tokens: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """The mean cross-entropy where there is a target (not -1), both `[batch, length]`."""
-    with torch.autocast(tokens.device.type, torch.bfloat16):
-        states = network(tokens)
-        wanted = targets >= 0
-        return _cross_entropy(states[wanted], network.embedding.weight, targets[wanted])
+class _Part(NamedTuple):
+    """Dialogues of similar length, all `[n_dialogues, length]`."""
+
+    tokens: torch.Tensor
+    #: Behind each token, the next one that is to be written, or -1.
+    targets: torch.Tensor
+    #: Behind each token, the subject that is to be known, or -1.
+    subjects: torch.Tensor
+
+
+def _follow(network: Network, batch: list[_Part], device: str) -> tuple[float, float]:
+    """Adds the gradients of a batch to the network's; the mean cross-entropy of the tokens to write, and that of the subjects."""
+    n_written = max(1, sum(int((part.targets >= 0).sum()) for part in batch))
+    n_known = max(1, sum(int((part.subjects >= 0).sum()) for part in batch))
+    written = known = 0.0
+    for part in batch:
+        tokens, targets, subjects = (values.to(device) for values in part)
+        to_know, to_write = subjects >= 0, targets >= 0
+        with torch.autocast(device, torch.bfloat16):
+            half_way = network.read(tokens)
+            scores = network.subject_scores(half_way[to_know]).float()
+            loss = F.cross_entropy(scores, subjects[to_know], label_smoothing=_SMOOTHING, reduction="sum") / n_known
+            known += loss.item()
+            loss = loss * _SUBJECT_COUNTS
+            if to_write.any():
+                writing = _cross_entropy(network.write(half_way)[to_write], network.embedding.weight, targets[to_write]) / n_written
+                written += writing.item()
+                loss = loss + writing
+        loss.backward()
+    return written, known
 
 
 @torch.compile(dynamic=True)
 def _cross_entropy(states: torch.Tensor, embedding: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Of the next tokens `[n]`, by the states in front of them, `[n, width]`, and the embeddings `[vocabulary, width]`."""
-    return F.cross_entropy(F.linear(states, embedding).float(), targets)
+    """The sum over the next tokens `[n]`, by the states in front of them, `[n, width]`, and the embeddings `[vocabulary, width]`."""
+    return F.cross_entropy(F.linear(states, embedding).float(), targets, reduction="sum")
 
 
 class _Batches:
-    """Dialogues of similar length, in batches: tokens and, behind each, the token to write or -1, both `[batch, length]`."""
+    """The dialogues of a course in batches, of which each part has dialogues of similar length."""
 
     def __init__(self, course: Course, context: int, tokenizer: Tokenizer):
         self._course, self._context, self._tokenizer = course, context, tokenizer
         self._rng = Random(course.seed)
-        self._waiting: list[list[tuple[list[int], list[bool]]]] = []
+        self._waiting: list[list[rendering.Encoded]] = []
 
-    def next(self, share: float) -> tuple[torch.Tensor, torch.Tensor]:
+    def next(self, share: float) -> list[_Part]:
         """The next batch, when `share` of the course is over."""
-        if not self._waiting:
-            self._fill(min(1.0, 0.1 + share / self._course.growth) if self._course.growth else 1.0)
-        return _padded(self._waiting.pop())
+        batch, size = [], 0
+        while size + _PART <= _BATCH:
+            if not self._waiting:
+                self._fill(min(1.0, 0.1 + share / self._course.growth) if self._course.growth else 1.0)
+            batch.append(_padded(self._waiting.pop()))
+            size += batch[-1].tokens.numel()
+        return batch
 
     def _fill(self, effort: float) -> None:
-        pool = []
-        while len(pool) < _POOL:
-            is_drill = self._rng.random() < self._course.drills
-            dialogue = dialogues.drill(self._rng, effort, self._course.kinds) if is_drill else dialogues.make(self._rng, effort)
-            ids, learnt = rendering.encode(dialogue, self._tokenizer)
-            if any(learnt[: self._context]):
-                pool.append((ids[: self._context], learnt[: self._context]))
-        pool.sort(key=lambda item: len(item[0]))
-        batch: list[tuple[list[int], list[bool]]] = []
+        pool = [self._dialogue(effort) for _ in range(_POOL)]
+        pool.sort(key=lambda item: len(item.ids))
+        part: list[rendering.Encoded] = []
         for item in pool:
-            if batch and (len(batch) + 1) * len(item[0]) > _BATCH:
-                self._waiting.append(batch)
-                batch = []
-            batch.append(item)
-        self._waiting.append(batch)
+            if part and (len(part) + 1) * len(item.ids) > _PART:
+                self._waiting.append(part)
+                part = []
+            part.append(item)
+        self._waiting.append(part)
         self._rng.shuffle(self._waiting)
 
+    def _dialogue(self, effort: float) -> rendering.Encoded:
+        while True:
+            is_drill = self._rng.random() < self._course.drills
+            dialogue = dialogues.drill(self._rng, effort, self._course.kinds) if is_drill else dialogues.make(self._rng, effort)
+            encoded = rendering.encode(dialogue, self._tokenizer).up_to(self._context)
+            if any(encoded.learnt) or max(encoded.subjects) >= 0:
+                return encoded
 
-def _padded(batch: list[tuple[list[int], list[bool]]]) -> tuple[torch.Tensor, torch.Tensor]:
-    length = max(len(ids) for ids, _ in batch)
-    tokens = np.zeros((len(batch), length), dtype=np.int64)
-    targets = np.full((len(batch), length), -1, dtype=np.int64)
-    for row, (ids, learnt) in enumerate(batch):
-        tokens[row, : len(ids)] = ids
-        following = np.where(learnt[1:], ids[1:], -1)
-        targets[row, : len(ids) - 1] = following
-    return torch.from_numpy(tokens), torch.from_numpy(targets)
+
+def _padded(encoded: list[rendering.Encoded]) -> _Part:
+    length = max(len(item.ids) for item in encoded)
+    tokens = np.zeros((len(encoded), length), dtype=np.int64)
+    targets = np.full((len(encoded), length), -1, dtype=np.int64)
+    subjects = np.full((len(encoded), length), -1, dtype=np.int64)
+    for row, item in enumerate(encoded):
+        count = len(item.ids)
+        tokens[row, :count] = item.ids
+        targets[row, : count - 1] = np.where(item.learnt[1:], item.ids[1:], -1)
+        subjects[row, :count] = item.subjects
+    return _Part(*map(torch.from_numpy, (tokens, targets, subjects)))
