@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cache
 from random import Random
@@ -27,14 +29,26 @@ _OTHER_SYSTEM_PROMPTS = (
 )
 
 
+@dataclass(frozen=True)
+class Learnt:
+    """What is known of a message that the model learns to write."""
+
+    #: What the message in front of it is about, one of `subjects`.
+    subject: str
+    #: What it takes over, word for word, from what was said.
+    copied: tuple[str, ...] = ()
+    #: The tool that it calls.
+    called: tool_use.Offer | None = None
+
+
 @dataclass
 class Dialogue:
     """A conversation in the form that chat templates take."""
 
     messages: list[dict] = field(default_factory=list)
     offers: list[tool_use.Offer] = field(default_factory=list)
-    #: The messages that the model learns to write, each with its subject: what the message in front of it is about, one of `subjects`.
-    learnt: dict[int, str] = field(default_factory=dict)
+    #: The messages that the model learns to write.
+    learnt: dict[int, Learnt] = field(default_factory=dict)
     #: After how many tokens the messages that are learnt break off; `None`: nowhere. The beginning of a known answer shows which one was chosen.
     cut: int | None = None
 
@@ -42,9 +56,9 @@ class Dialogue:
         """Adds a message."""
         self.messages.append({"role": role, "content": content, **more})
 
-    def reply(self, subject: str, content: str, **more) -> None:
+    def reply(self, subject: str, content: str, *, copied: Iterable[str] = (), called: tool_use.Offer | None = None, **more) -> None:
         """Adds a message that the model learns to write."""
-        self.learnt[len(self.messages)] = subject
+        self.learnt[len(self.messages)] = Learnt(subject, tuple(copied), called)
         self.say("assistant", content, **more)
 
 
@@ -87,8 +101,12 @@ def make(rng: Random, effort: float = 1.0) -> Dialogue:
     return speaker.dialogue
 
 
-#: The kinds of drills, and how often each comes. Those of one question are short: two thirds of the drills are a third of their tokens.
+#: The kinds of drills, and how often each comes. Those of one question are short: three quarters of the drills are a third of their tokens.
 DRILLS = {"subject": 80, "question": 80, "instructed": 5, "character": 12, "recall": 20, "call": 14}
+
+#: What is said in drills, and how often each comes: of questions, and of all that is said beside them.
+_QUESTION_MOVES = {"topic": 80, "outside": 14, "introduce": 4, "help": 2}
+_TALK_MOVES = {"greet": 30, "introduce": 12, "how_are_you": 8, "thanks": 8, "bye": 6, "help": 6, "format": 40}
 
 
 def drill(rng: Random, effort: float = 1.0, shares: dict[str, int] = DRILLS) -> Dialogue:
@@ -106,7 +124,8 @@ def drill(rng: Random, effort: float = 1.0, shares: dict[str, int] = DRILLS) -> 
         speaker.tell([fact])
         speaker.ask(fact)
         return speaker.dialogue
-    if kind in ("subject", "question"):
+    moves = _TALK_MOVES if kind == "talk" else _QUESTION_MOVES
+    if kind in ("subject", "question", "talk"):
         speaker, questions = _Speaker(code, rng, 0.3, opening="nothing"), 1
     elif kind == "instructed":
         speaker, questions = _Speaker(code, rng, 0.3, opening="other"), 1
@@ -115,7 +134,7 @@ def drill(rng: Random, effort: float = 1.0, shares: dict[str, int] = DRILLS) -> 
         whole = rng.random() < 0.22 * effort
         speaker, questions = _Speaker(code, rng, 1.0 if whole else 0.3, opening="character", whole=float(whole)), 9 if whole else 3
     for _ in range(questions):
-        speaker.move(rng.choices(("topic", "outside", "introduce", "help"), (80, 14, 4, 2))[0])
+        speaker.move(rng.choices(list(moves), list(moves.values()))[0])
     speaker.dialogue.cut = 0 if kind == "subject" else 10 if speaker.voice == "neutral" else 20
     return speaker.dialogue
 
@@ -201,7 +220,7 @@ class _Speaker:
         else:
             parts = [_fill(words.said[f"fact_{fact}"], fact, self.facts[fact]) for fact in facts]
             body = rng.choice(words.bodies["told_several"]).replace("{facts}", words.said["and"].join(parts))
-        self._answer(f"tell {facts[0] if len(facts) == 1 else 'several'}", text, body)
+        self._answer(f"tell {facts[0] if len(facts) == 1 else 'several'}", text, body, copied=[self.facts[fact] for fact in facts])
 
     def ask(self, fact: str) -> None:
         """The person asks what they said of themselves."""
@@ -211,7 +230,7 @@ class _Speaker:
             self._answer(f"ask {fact}", said, rng.choice(words.bodies[f"no_{fact}"]))
             return
         body = _fill(rng.choice(words.bodies[fact]), fact, self.facts[fact])
-        self._answer(f"ask {fact}", said, body, _fill(self._thought(f"think_{fact}"), fact, self.facts[fact]))
+        self._answer(f"ask {fact}", said, body, _fill(self._thought(f"think_{fact}"), fact, self.facts[fact]), copied=[self.facts[fact]])
 
     def _topic(self) -> None:
         rng, words = self.rng, self.language
@@ -224,14 +243,14 @@ class _Speaker:
     def _thought(self, kind: str) -> str:
         return self.rng.choice(self.language.bodies[kind])
 
-    def _answer(self, subject: str, said: str, body: str, thought: str = "") -> None:
+    def _answer(self, subject: str, said: str, body: str, thought: str = "", *, copied: Iterable[str] = ()) -> None:
         rng, words = self.rng, self.language
         asked_to_think = thought and not self.thinks and rng.random() < 0.14
         if asked_to_think:
             said = rng.choice(words.said["think"]).replace("{question}", said)
         self.dialogue.say("user", said)
         more = {"reasoning_content": thought} if thought and (asked_to_think or self.thinks) else {}
-        self.dialogue.reply(subject, words.speak(body, self.voice, rng), **more)
+        self.dialogue.reply(subject, words.speak(body, self.voice, rng), copied=copied, **more)
 
 
 def is_kept_back(code: str, voice: str, topic: Topic) -> bool:
@@ -310,7 +329,7 @@ def _repeating(code: str, rng: Random) -> Dialogue:
     words = [rng.choice(makers)() for _ in range(rng.choice((1, 1, 2, 3, 5, 8, 12)))]
     text = ("、" if code == "ja" else ", " if rng.random() < 0.5 else " ").join(words)
     dialogue.say("user", rng.choice(language(code).said["repeat"]).replace("{words}", text))
-    dialogue.reply("repeat", text)
+    dialogue.reply("repeat", text, copied=words)
     return dialogue
 
 
@@ -330,11 +349,14 @@ def _with_tool(code: str, rng: Random, effort: float, *, only_call: bool = False
         used = tool_use.use(offered, speaker.language.code, rng)
         polite = speaker.language.frames["before"] if rng.random() < 0.2 else [""]
         dialogue.say("user", rng.choice(polite) + used.question)
-        dialogue.reply(f"tool {offered.family}", "", tool_calls=[{"function": {"name": offered.name, "arguments": used.arguments}}])
+        values = [str(value) for value in used.arguments.values()]
+        call = {"function": {"name": offered.name, "arguments": used.arguments}}
+        dialogue.reply(f"tool {offered.family}", "", copied=values, called=offered, tool_calls=[call])
         if only_call:
             break
         dialogue.say("tool", used.result)
-        dialogue.reply(f"result {offered.family}", speaker.language.speak(used.answer, speaker.voice, rng))
+        values += map(str, json.loads(used.result).values())
+        dialogue.reply(f"result {offered.family}", speaker.language.speak(used.answer, speaker.voice, rng), copied=values)
     return dialogue
 
 

@@ -134,6 +134,14 @@ class Network(nn.Module):
         """The states behind the last layer, from those half-way, both `[batch, length, width]`."""
         return self.norm(self._through(self.blocks[len(self.blocks) // 2 :], x))
 
+    def looks(self, x: Tensor) -> Tensor:
+        """Where the first head behind the states half-way looks: before the softmax, `[batch, length, length]`, later places included."""
+        block, width = self.blocks[len(self.blocks) // 2], self.shape.head_width
+        normed = block.attention_norm(x)
+        turn = (self.cosines[: x.shape[1]], self.sines[: x.shape[1]])
+        query, key = (rotate(F.linear(normed, part.weight[:width]), turn) for part in (block.query, block.key))
+        return query @ key.transpose(-1, -2) * width**-0.5
+
     def subject_scores(self, x: Tensor) -> Tensor:
         """How much speaks for each subject, `[n, subjects]`, in the states half-way, `[n, width]`."""
         return self.subject(F.rms_norm(x, x.shape[-1:], eps=self.shape.norm_epsilon))

@@ -39,8 +39,8 @@ class Course:
     kinds: dict[str, int] = field(default_factory=lambda: dialogues.DRILLS)
 
 
-#: Drills for what is hardest to choose: the tool that is meant, and what to answer as a character.
-_CHOICES = {"subject": 40, "question": 60, "instructed": 5, "character": 20, "recall": 15, "call": 20}
+#: Drills for what the main course has little of: what is said beside questions, and what to answer as a character.
+_MORE = {"subject": 30, "question": 50, "talk": 45, "instructed": 5, "character": 25, "recall": 25, "call": 15}
 
 
 @dataclass(frozen=True)
@@ -52,16 +52,18 @@ class Plan:
 
     subjects: Course = Course(seed=20261128, tokens=5_000_000, rate=0.02, cool_down=0.6, drills=1.0, kinds={"subject": 1})
     # Drills are three fifths of the tokens in the end.
-    main: Course = Course(seed=20261121, tokens=21_000_000, rate=0.02, cool_down=0.6, drills=0.86, growth=0.7)
+    main: Course = Course(seed=20261121, tokens=18_000_000, rate=0.02, cool_down=0.6, drills=0.86, growth=0.7)
     then: tuple[Course, ...] = (
-        Course(seed=1, tokens=1_200_000, rate=0.008, cool_down=0.95, drills=0.92, kinds=_CHOICES),
-        Course(seed=2, tokens=1_200_000, rate=0.008, cool_down=0.95, drills=0.92, kinds=_CHOICES),
-        Course(seed=3, tokens=1_200_000, rate=0.008, cool_down=0.95, drills=0.3),
+        Course(seed=1, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.92, kinds=_MORE),
+        Course(seed=2, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.92, kinds=_MORE),
+        Course(seed=3, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.3),
     )
 
 
 #: What it counts to know the subject, when to write the next token counts 1.
 _SUBJECT_COUNTS = 1.0
+#: And to look at what is to be copied.
+_SOURCE_COUNTS = 0.3
 _SMOOTHING = 0.05
 #: At most so many tokens are in a batch, and in each of its parts, padding included.
 _BATCH, _PART = 6144, 2048
@@ -120,8 +122,8 @@ def _learn(network: Network, course: Course, tokenizer: Tokenizer, device: str, 
         step += 1
         if step % 100 == 0:
             spent = time.monotonic() - started
-            written, known = np.mean(losses[-100:], axis=0)
-            print(f"step {step:5} · {read / 1e6:5.1f} M tokens · loss {written:.4f}, subjects {known:.4f} · {read / spent:.0f} tok/s · {spent / 60:.1f} min", flush=True)
+            written, known, copied = np.mean(losses[-100:], axis=0)
+            print(f"step {step:5} · {read / 1e6:5.1f} M tokens · loss {written:.4f}, subjects {known:.4f}, sources {copied:.4f} · {read / spent:.0f} tok/s · {spent / 60:.1f} min", flush=True)
             if output and step % 300 == 0:
                 torch.save(network.state_dict(), output)
     if output:
@@ -136,28 +138,34 @@ class _Part(NamedTuple):
     targets: torch.Tensor
     #: Behind each token, the subject that is to be known, or -1.
     subjects: torch.Tensor
+    #: Behind each token, the place of the one that is copied next, or -1.
+    sources: torch.Tensor
 
 
-def _follow(network: Network, batch: list[_Part], device: str) -> tuple[float, float]:
-    """Adds the gradients of a batch to the network's; the mean cross-entropy of the tokens to write, and that of the subjects."""
-    n_written = max(1, sum(int((part.targets >= 0).sum()) for part in batch))
-    n_known = max(1, sum(int((part.subjects >= 0).sum()) for part in batch))
-    written = known = 0.0
+def _follow(network: Network, batch: list[_Part], device: str) -> np.ndarray:
+    """Adds the gradients of a batch to the network's; the mean cross-entropies of the tokens to write, the subjects and the sources, `[3]`."""
+    counts = [max(1, sum(int((values >= 0).sum()) for values in kind)) for kind in list(zip(*batch))[1:]]
+    losses = np.zeros(3)
     for part in batch:
-        tokens, targets, subjects = (values.to(device) for values in part)
-        to_know, to_write = subjects >= 0, targets >= 0
+        tokens, targets, subjects, sources = (values.to(device) for values in part)
+        to_write, to_know, to_copy = targets >= 0, subjects >= 0, sources >= 0
         with torch.autocast(device, torch.bfloat16):
             half_way = network.read(tokens)
+            zero = half_way.new_zeros((), dtype=torch.float32)
+            written = copied = zero
             scores = network.subject_scores(half_way[to_know]).float()
-            loss = F.cross_entropy(scores, subjects[to_know], label_smoothing=_SMOOTHING, reduction="sum") / n_known
-            known += loss.item()
-            loss = loss * _SUBJECT_COUNTS
+            known = F.cross_entropy(scores, subjects[to_know], label_smoothing=_SMOOTHING, reduction="sum")
             if to_write.any():
-                writing = _cross_entropy(network.write(half_way)[to_write], network.embedding.weight, targets[to_write]) / n_written
-                written += writing.item()
-                loss = loss + writing
-        loss.backward()
-    return written, known
+                written = _cross_entropy(network.write(half_way)[to_write], network.embedding.weight, targets[to_write])
+            if to_copy.any():
+                rows, places = to_copy.nonzero(as_tuple=True)
+                looks = network.looks(half_way)[rows, places].float()
+                later = torch.arange(looks.shape[1], device=device) > places[:, None]
+                copied = F.cross_entropy(looks.masked_fill(later, float("-inf")), sources[to_copy], reduction="sum")
+        parts = [loss / count for loss, count in zip((written, known, copied), counts, strict=True)]
+        (parts[0] + _SUBJECT_COUNTS * parts[1] + _SOURCE_COUNTS * parts[2]).backward()
+        losses += [loss.item() for loss in parts]
+    return losses
 
 
 @torch.compile(dynamic=True)
@@ -210,9 +218,11 @@ def _padded(encoded: list[rendering.Encoded]) -> _Part:
     tokens = np.zeros((len(encoded), length), dtype=np.int64)
     targets = np.full((len(encoded), length), -1, dtype=np.int64)
     subjects = np.full((len(encoded), length), -1, dtype=np.int64)
+    sources = np.full((len(encoded), length), -1, dtype=np.int64)
     for row, item in enumerate(encoded):
         count = len(item.ids)
         tokens[row, :count] = item.ids
         targets[row, : count - 1] = np.where(item.learnt[1:], item.ids[1:], -1)
         subjects[row, :count] = item.subjects
-    return _Part(*map(torch.from_numpy, (tokens, targets, subjects)))
+        sources[row, :count] = item.sources
+    return _Part(*map(torch.from_numpy, (tokens, targets, subjects, sources)))
