@@ -47,7 +47,8 @@ _MORE = {"subject": 30, "question": 50, "talk": 45, "instructed": 5, "character"
 class Plan:
     """The courses: one in which only subjects are learnt, the main one, and those in which what came of it goes on by itself.
 
-    The mean of what the last come to is the result. Each of the short courses forgets and overrates other things; the mean does so less than any of them (Wortsman et al. 2022, “Model soups”).
+    The mean of what the last come to is the result. Each of the short courses forgets and overrates other things; the mean does so less than any
+    of them (Wortsman et al. 2022, “Model soups”).
     """
 
     subjects: Course = Course(seed=20261128, tokens=5_000_000, rate=0.02, cool_down=0.6, drills=1.0, kinds={"subject": 1})
@@ -60,10 +61,11 @@ class Plan:
     )
 
 
-#: What it counts to know the subject, when to write the next token counts 1.
+#: What it counts to know the subject, when to write the next token counts 1: auxiliary losses half-way, as in Lee et al. 2015, “Deeply-supervised nets”.
 _SUBJECT_COUNTS = 1.0
 #: And to look at what is to be copied.
 _SOURCE_COUNTS = 0.3
+#: The share of certainty that is spread over all subjects (label smoothing).
 _SMOOTHING = 0.05
 #: At most so many tokens are in a batch, and in each of its parts, padding included.
 _BATCH, _PART = 6144, 2048
