@@ -122,10 +122,6 @@ class Network(nn.Module):
         self.embedding.weight[whole] = (self.embedding.weight[mark] + self.embedding.weight[word]) * 0.5**0.5
         self.embedding.weight[:, :_COMMON] = common
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """The states behind the last layer, `[batch, length, width]`."""
-        return self.write(self.read(tokens))
-
     def read(self, tokens: Tensor) -> Tensor:
         """The states behind the first half of the layers, `[batch, length, width]`."""
         return self._through(self.blocks[: len(self.blocks) // 2], self.embedding(tokens))
@@ -138,7 +134,7 @@ class Network(nn.Module):
         """Where the first head behind the states half-way looks: before the softmax, `[batch, length, length]`, later places included."""
         block, width = self.blocks[len(self.blocks) // 2], self.shape.head_width
         normed = block.attention_norm(x)
-        turn = (self.cosines[: x.shape[1]], self.sines[: x.shape[1]])
+        turn = self._turn(x)
         query, key = (rotate(F.linear(normed, part.weight[:width]), turn) for part in (block.query, block.key))
         return query @ key.transpose(-1, -2) * width**-0.5
 
@@ -147,11 +143,15 @@ class Network(nn.Module):
         return self.subject(F.rms_norm(x, x.shape[-1:], eps=self.shape.norm_epsilon))
 
     def _through(self, blocks: nn.ModuleList, x: Tensor) -> Tensor:
-        length = x.shape[1]
-        turn = (self.cosines[:length], self.sines[:length])
+        turn = self._turn(x)
         for block in blocks:
             x = block(x, turn)
         return x
+
+    def _turn(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines and sines of the rotation of each place, both `[length, head_width / 2]`."""
+        length = x.shape[1]
+        return self.cosines[:length], self.sines[:length]
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:

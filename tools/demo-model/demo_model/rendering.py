@@ -115,17 +115,13 @@ def _subjects_of_tools(dialogue: Dialogue, text: str) -> dict[int, str]:
 
 def _broken_off(whole: Encoded, cut: int) -> Encoded:
     """The tokens without those that are learnt behind the first `cut` of their message; the end of a message stays, and is not learnt."""
-    kept = []
-    learnt = list(whole.learnt)
-    run = 0
+    kept, learnt, run = [], list(whole.learnt), 0
     for i, wanted in enumerate(whole.learnt):
         run = run + 1 if wanted else 0
-        is_last = wanted and not (i + 1 < len(learnt) and learnt[i + 1])
-        if run <= cut:
+        is_last = wanted and not (i + 1 < len(learnt) and whole.learnt[i + 1])
+        learnt[i] = wanted and run <= cut
+        if run <= cut or is_last:
             kept.append(i)
-        elif is_last:
-            kept.append(i)
-            learnt[i] = False
     while not learnt[kept[-1]] and whole.subjects[kept[-1]] < 0:
         kept.pop()
     # What is left out is never copied, and never copies.
