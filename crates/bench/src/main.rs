@@ -1,6 +1,6 @@
 //! Measures what Engawa promises of its speed, as ratios within one run; `cargo xtask bench` builds and starts it.
 //!
-//! `engawa-bench [decode] [first-token] [chats] [restart] [lookup] [models] [server] [window]`: all without a name. `server` needs llama.cpp's own
+//! `engawa-bench [decode] [first-token] [chats] [restart] [busy] [lookup] [models] [server] [window]`: all without a name. `server` needs llama.cpp's own
 //! tools, whose folder `LLAMA_BIN` names; `models` compares with them, too, where they are. Figures go to
 //! standard output as a table; `docs/benchmarks.md` keeps them with their machine.
 //!
@@ -9,6 +9,7 @@
 #![expect(clippy::print_stdout, reason = "its figures are its output")]
 
 mod bare_loop;
+mod busy;
 mod chats;
 mod decode;
 mod engine_alone;
@@ -44,7 +45,7 @@ fn main() -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("while starting tokio")?;
     let peer = PeerTools::find()?;
     report::heading();
-    if ["decode", "first-token", "chats", "restart", "server"].iter().any(|part| wants(part)) {
+    if ["decode", "first-token", "chats", "restart", "busy", "server"].iter().any(|part| wants(part)) {
         let model = half_billion(folder.path())?;
         if wants("decode") {
             runtime.block_on(decode::measure(&model, folder.path()))?;
@@ -57,6 +58,9 @@ fn main() -> anyhow::Result<()> {
         }
         if wants("restart") {
             runtime.block_on(restart::measure(&model, folder.path()))?;
+        }
+        if wants("busy") {
+            runtime.block_on(busy::measure(&model))?;
         }
         if wants("server") {
             match &peer {

@@ -16,7 +16,7 @@ use crate::peer::PeerTools;
 use crate::report;
 use crate::whole_path::{WholePath, settings};
 
-const ROUNDS: u32 = 3;
+const ROUNDS: u32 = 5;
 const TOKENS: u32 = 40;
 /// Some 200 tokens, which fit a batch.
 const WORDS: usize = 24;

@@ -49,8 +49,6 @@ impl EngineProgram {
         let mut command = Command::new(&self.executable);
         command.arg(ENGINE_ROLE_ARGUMENT).env_clear();
         command.envs(PASSED_VARIABLES.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
-        // Threads that wait for each other give way sooner: beside other work the default is a hundred times slower.
-        command.env("GOMP_SPINCOUNT", "1000");
         // Otherwise a failed assertion starts a debugger, if one is installed, before the process ends.
         command.env("GGML_NO_BACKTRACE", "1");
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
@@ -184,4 +182,22 @@ fn signal(status: ExitStatus) -> Option<i32> {
 #[cfg(not(unix))]
 fn signal(_: ExitStatus) -> Option<i32> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_gets_no_variable_that_names_code() {
+        let program = EngineProgram::new("engine".into());
+        let command = program.command();
+        let known = PASSED_VARIABLES.iter().chain(&["GGML_NO_BACKTRACE"]);
+        let known: Vec<&std::ffi::OsStr> = known.map(std::ffi::OsStr::new).collect();
+        assert!(command.get_envs().all(|(name, _)| known.contains(&name)), "{command:?}");
+        assert!(command.get_current_dir().is_none());
+        for name in ["GGML_BACKEND_PATH", "LD_PRELOAD", "LD_LIBRARY_PATH", "PATH", "HOME"] {
+            assert!(!PASSED_VARIABLES.contains(&name));
+        }
+    }
 }

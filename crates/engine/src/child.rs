@@ -19,6 +19,7 @@ use crate::llama::{c_path, route_logs_to_stderr};
 use crate::load::{load_draft_weights, load_projector, load_weights, prepare, prepare_embedding};
 use crate::media::MediaReader;
 use crate::outbox::Outbox;
+use crate::parts::check_parts;
 use crate::plan::LoadPlan;
 use crate::saved::{SavedSequences, model_key};
 
@@ -90,6 +91,8 @@ fn run() -> Result<(), StartError> {
     outbox.send(&EngineEvent::Hello { version: PROTOCOL_VERSION });
     route_logs_to_stderr();
     load_backends();
+    #[cfg(target_os = "linux")]
+    crate::contention::watch();
     let (sender, requests) = mpsc::sync_channel(REQUEST_QUEUE);
     std::thread::Builder::new().name("requests".into()).spawn(move || read_requests(input, &sender))?;
     // Held until the end: dropping it frees the back ends.
@@ -137,7 +140,11 @@ fn wait_for_model(requests: &Receiver<EngineRequest>, outbox: &mut Outbox) -> Op
             EngineRequest::LoadModel(request) => return Some(request),
             EngineRequest::ListDevices => outbox.send(&EngineEvent::Devices { devices: list_devices() }),
             EngineRequest::EstimateLoad(request) => {
-                outbox.send(&match LoadPlan::make(&request).and_then(LoadPlan::estimate) {
+                let estimate = LoadPlan::make(&request).and_then(|plan| {
+                    check_parts(&request)?;
+                    plan.estimate()
+                });
+                outbox.send(&match estimate {
                     Ok(estimate) => EngineEvent::LoadEstimated(estimate),
                     Err(error) => EngineEvent::EstimateFailed(error),
                 });

@@ -5,6 +5,8 @@
 //! llama.cpp ends its process on a failed assertion, so nothing else lives in this one.
 
 mod child;
+#[cfg(target_os = "linux")]
+mod contention;
 mod draft_heads;
 mod draft_model;
 mod drafter;
@@ -17,6 +19,7 @@ mod load;
 mod logprobs;
 mod media;
 mod outbox;
+mod parts;
 mod plan;
 mod prompt;
 mod saved;

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io::Cursor;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::thread::Scope;
+use std::thread::{self, Scope};
 
 use engawa_engine_protocol::{GenerateError, Inputs, Media, MediaKind, PromptMessage};
 use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
@@ -113,7 +113,10 @@ impl<'scope> MediaReader<'scope> {
         let (sender, results) = channel();
         scope.spawn(move || {
             for shown in waiting {
-                let numbers = projector.encode(&shown.chunk).map(Arc::from);
+                // In a thread of its own, with which those go that OpenMP makes for it: left there, they would count as more
+                // than there are processors, and all threads would wait for each other the short way.
+                let encode = || projector.encode(&shown.chunk).map(Arc::from);
+                let numbers = thread::scope(|scope| scope.spawn(encode).join().ok().flatten());
                 if sender.send((shown, numbers)).is_err() {
                     return;
                 }
