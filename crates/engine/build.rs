@@ -7,7 +7,11 @@ use std::{env, fs, io};
 fn main() {
     // The sys crate has `links = "llama"`; its output folder reaches us by this variable.
     let llama_out = PathBuf::from(env::var_os("DEP_LLAMA_ROOT").expect("llama-cpp-sys-2 names its output folder"));
-    compile_shim(&source_folder(&llama_out));
+    let source = source_folder(&llama_out);
+    compile_shim(&source);
+    // The folder of the sys crate has its version in its name.
+    let version = source.parent().and_then(Path::file_name).expect("the sources lie in a package").to_string_lossy();
+    println!("cargo::rustc-env=ENGAWA_LLAMA={version}");
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     // OUT_DIR is <target>/<profile>/build/<package>-<hash>/out.
     let profile = out.ancestors().nth(3).expect("OUT_DIR lies four levels below the profile folder");

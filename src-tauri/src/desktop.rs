@@ -123,10 +123,9 @@ pub(crate) fn show_for_second_start(app: &AppHandle, arguments: Vec<String>, fol
     if let (Some(path), Some(desktop)) = (arguments.model, app.try_state::<Desktop>()) {
         let chat = desktop.chat.clone();
         tauri::async_runtime::spawn(async move {
-            // The page hears of a failure by the model's state.
-            if let Ok(card) = chat.inspect_model(&path).await {
-                let _ = chat.load_model(&path, card.settings).await;
-            }
+            let settings = chat.inspect_model(&path).await.map(|card| card.settings).unwrap_or_default();
+            // The page hears of a failure by an event.
+            let _ = chat.load_model(&path, settings).await;
         });
     }
 }

@@ -113,6 +113,9 @@ impl Translator {
                 batch.push(Event::ModelState { model: (&state).into() });
                 batch.extend(adjusted(&state));
             }
+            ChatEvent::LoadRefused(error) => {
+                batch.push(Event::Notice { notice: Notice::error("load-refused", error.into()) });
+            }
             ChatEvent::SavingFailed { reason, disk_full } => {
                 let code = if disk_full { "disk_full" } else { "store_failed" };
                 let error = UiError::new(code, "The reply could not be saved.").with_report(reason);

@@ -185,6 +185,8 @@ export interface LoadedModel {
   /** Device names, e.g. "RTX 3060"; empty on the CPU. */
   devices: string[];
   template: "file" | "chatml";
+  /** Whether an edit of an earlier message makes it read everything again. */
+  isRecurrent: boolean;
   settings: LoadSettings;
 }
 
@@ -280,7 +282,7 @@ export interface Backend {
   inspectModel(path: string): Promise<ModelCard>;
   /** Reckons what a load would take, by the engine; fails where the load would fail. */
   estimateLoad(path: string, settings: LoadSettings): Promise<LoadEstimate>;
-  /** Resolves when loading has begun; the rest are `modelState` events. */
+  /** Resolves when loading has begun; the rest are `modelState` events. Fails where the file is no model; one that answers stays then. */
   loadModel(path: string, settings: LoadSettings): Promise<void>;
   loadDemo(): Promise<void>;
   cancelLoad(): Promise<void>;

@@ -35,9 +35,18 @@ function applyEvent(state, event, now) {
       state.model = event.model;
       return;
     case "notice":
-      state.notices = [...state.notices.filter((each) => each.id !== event.notice.id), event.notice];
-      return;
+      return addNotice(state, event.notice);
   }
+}
+
+/**
+ * Of what a call that failed tells as well, the latest is enough.
+ * @param {AppState} state
+ * @param {EventOf<"notice">["notice"]} notice
+ */
+function addNotice(state, notice) {
+  const others = state.notices.filter((each) => each.id !== notice.id && each.error.code !== notice.error.code);
+  state.notices = [...others, notice];
 }
 
 /** @param {AppState} state @param {EventOf<"messageAdded">} event */

@@ -125,10 +125,11 @@ impl Chat {
         self.shared.models.set_cache_bytes(bytes);
     }
 
-    /// Begins to load a model in place of the current one; the rest are [`ChatEvent::ModelChanged`] events.
+    /// Begins to load a model in place of the current one; the rest are [`ChatEvent::ModelChanged`] events. A model that answers
+    /// stays, with a [`ChatEvent::LoadRefused`], when files are not what they should be, and comes back when the load fails later.
     ///
     /// # Errors
-    /// [`ModelError::File`].
+    /// [`ModelError::File`], and [`ModelError::Load`] where a model answers.
     pub async fn load_model(&self, path: &Path, settings: LoadSettings) -> Result<(), ModelError> {
         self.shared.models.load(path, settings).await
     }

@@ -3,7 +3,7 @@
 use engawa_store::{BranchedMessage, ConversationId, ConversationSummary, MessageId};
 
 use crate::conversation::ContextUse;
-use crate::model::ModelState;
+use crate::model::{ModelError, ModelState};
 
 /// Something happened. Shells get these in order from [`crate::Chat::subscribe`].
 #[derive(Debug, Clone)]
@@ -70,6 +70,8 @@ pub enum ChatEvent {
     },
     /// The model's state changed.
     ModelChanged(ModelState),
+    /// What was to be loaded can't be; the model that answered stays, or is loaded again.
+    LoadRefused(ModelError),
     /// A finished or growing reply could not be written to disk; it is still shown, and tried again.
     SavingFailed {
         /// What the database said.

@@ -190,6 +190,10 @@ pub struct ModelInfo {
     /// What messages may have beside text.
     #[serde(default)]
     pub inputs: Inputs,
+    /// Whether some of its layers keep one state in place of all tokens: of a conversation that goes on in another way, all is read
+    /// again unless only its last message or reply changed.
+    #[serde(default)]
+    pub is_recurrent: bool,
 }
 
 /// What a load would take.

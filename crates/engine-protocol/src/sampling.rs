@@ -47,6 +47,10 @@ pub struct Sampling {
     pub mirostat_tau: f32,
     /// Mirostat's learning rate.
     pub mirostat_eta: f32,
+    /// Adaptive-p: tokens about this probable are chosen, 0..=1; negative is off. In place of the last draw, so not with Mirostat.
+    pub adaptive_target: f32,
+    /// How much of what adaptive-p has seen it keeps with each token, 0..=0.99.
+    pub adaptive_decay: f32,
     /// `None` draws a new one for each reply.
     pub seed: Option<u32>,
     /// Tokens of the reply at most; `None` is no limit but the context.
@@ -104,6 +108,8 @@ pub enum SamplerKind {
     Xtc,
     /// Temperature, also the dynamic one.
     Temperature,
+    /// For text between two others: joins tokens that begin alike, and ends where the model is not sure.
+    Infill,
 }
 
 /// What is added to a token's score.
@@ -165,6 +171,8 @@ impl Default for Sampling {
             mirostat: Mirostat::Off,
             mirostat_tau: 5.0,
             mirostat_eta: 0.1,
+            adaptive_target: -1.0,
+            adaptive_decay: 0.9,
             seed: None,
             max_tokens: None,
         }

@@ -1,4 +1,6 @@
 #include "fit.h"
+#include "ggml.h"
+#include "gguf.h"
 #include "json.h"
 #include "llama.h"
 #include "speculative.h"
@@ -7,6 +9,9 @@
 #include "shim.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <string>
 #include <vector>
 
 int32_t engawa_tokenize(const llama_vocab * vocab, const char * text, int32_t length, llama_token * tokens, int32_t capacity,
@@ -29,6 +34,76 @@ int32_t engawa_decode(llama_context * context, llama_batch batch, char ** error)
 
 bool engawa_can_draft(const llama_model * model, const llama_model * draft, char ** error) {
     return engawa_guard<bool>(error, false, [&] { return common_speculative_are_compatible(model, draft); });
+}
+
+namespace {
+
+// The header of a GGUF; its tensors have shapes and no data.
+struct gguf_header {
+    std::unique_ptr<ggml_context, decltype(&ggml_free)> tensors{ nullptr, ggml_free };
+    std::unique_ptr<gguf_context, decltype(&gguf_free)> values{ nullptr, gguf_free };
+
+    explicit gguf_header(const char * path) {
+        ggml_context *         context = nullptr;
+        const gguf_init_params params{ /* no_alloc */ true, /* ctx */ &context };
+        values.reset(gguf_init_from_file(path, params));
+        tensors.reset(context);
+    }
+
+    // Empty where there is none.
+    std::string text(const char * key) const {
+        const int64_t index = gguf_find_key(values.get(), key);
+        return index >= 0 && gguf_get_kv_type(values.get(), index) == GGUF_TYPE_STRING ? gguf_get_val_str(values.get(), index) : "";
+    }
+};
+
+} // namespace
+
+char * engawa_adapter_fault(const char * model, const char * adapter, char ** error) {
+    return engawa_guard<char *>(error, nullptr, [&]() -> char * {
+        const gguf_header base(model);
+        const gguf_header lora(adapter);
+        if (!lora.values) {
+            return engawa_copy("it is no GGUF, or damaged");
+        }
+        if (lora.text("general.type") != "adapter") {
+            return engawa_copy("it is no adapter: its general.type is not \"adapter\"");
+        }
+        const uint64_t length = std::filesystem::file_size(std::filesystem::u8path(adapter));
+        const uint64_t begin  = gguf_get_data_offset(lora.values.get());
+        for (int64_t i = 0; i < gguf_get_n_tensors(lora.values.get()); i++) {
+            const uint64_t offset = gguf_get_tensor_offset(lora.values.get(), i);
+            const uint64_t size   = gguf_get_tensor_size(lora.values.get(), i);
+            if (begin > length || offset > length - begin || size > length - begin - offset) {
+                return engawa_copy("its end is missing");
+            }
+        }
+        if (!base.values) {
+            return nullptr;
+        }
+        const std::string architecture = lora.text("general.architecture");
+        if (architecture != base.text("general.architecture")) {
+            return engawa_copy("it was made for another architecture, " + architecture.substr(0, 64));
+        }
+        const std::string ending = ".lora_a";
+        for (ggml_tensor * a = ggml_get_first_tensor(lora.tensors.get()); a; a = ggml_get_next_tensor(lora.tensors.get(), a)) {
+            const std::string whole = ggml_get_name(a);
+            if (whole.size() <= ending.size() || whole.compare(whole.size() - ending.size(), ending.size(), ending) != 0) {
+                continue;
+            }
+            const std::string   name = whole.substr(0, whole.size() - ending.size());
+            const ggml_tensor * b    = ggml_get_tensor(lora.tensors.get(), (name + ".lora_b").c_str());
+            const ggml_tensor * w    = ggml_get_tensor(base.tensors.get(), name.c_str());
+            // Those of embeddings lie the other way round; of a model in several files, the others have the rest.
+            if (!b || !w || name == "token_embd.weight") {
+                continue;
+            }
+            if (w->ne[0] != a->ne[0] || w->ne[1] != b->ne[1]) {
+                return engawa_copy("its tensors have another shape than those of the model");
+            }
+        }
+        return nullptr;
+    });
 }
 
 char * engawa_memory_use(const char * path, const llama_model_params * model_params, const llama_context_params * context_params,

@@ -9,6 +9,9 @@
 #include <cmath>
 #include <deque>
 
+// So many scores are looked at together, several in one step of the processor: hardly any of them is high.
+static const llama_token BLOCK = 64;
+
 // More candidates than this are not gathered, but all tokens taken.
 static const size_t MOST_CANDIDATES = 4096;
 
@@ -55,14 +58,21 @@ static void highest(const float * logits, int32_t n_tokens, size_t n, std::vecto
     const auto is_higher = [](const llama_token_data & a, const llama_token_data & b) { return a.logit > b.logit; };
     float      lowest    = -INFINITY;
     candidates.clear();
-    for (llama_token token = 0; token < n_tokens; token++) {
-        if (logits[token] > lowest) {
-            candidates.push_back({ token, logits[token], 0.0f });
-            if (candidates.size() >= 2 * n + 64) {
-                std::nth_element(candidates.begin(), candidates.begin() + n - 1, candidates.end(), is_higher);
-                candidates.resize(n);
-                lowest = candidates.back().logit;
+    for (llama_token first = 0; first < n_tokens; first += BLOCK) {
+        const llama_token end     = std::min(first + BLOCK, n_tokens);
+        bool              is_high = false;
+        for (llama_token token = first; token < end; token++) {
+            is_high |= logits[token] > lowest;
+        }
+        for (llama_token token = first; is_high && token < end; token++) {
+            if (logits[token] > lowest) {
+                candidates.push_back({ token, logits[token], 0.0f });
             }
+        }
+        if (candidates.size() >= 2 * n + BLOCK) {
+            std::nth_element(candidates.begin(), candidates.begin() + n - 1, candidates.end(), is_higher);
+            candidates.resize(n);
+            lowest = candidates.back().logit;
         }
     }
     if (candidates.size() > n) {
@@ -205,9 +215,14 @@ engawa_sampler * engawa_sampler_new(const llama_model * model, engawa_sampling s
         params.mirostat           = sampling.mirostat;
         params.mirostat_tau       = sampling.mirostat_tau;
         params.mirostat_eta       = sampling.mirostat_eta;
+        params.adaptive_target    = sampling.adaptive_target;
+        params.adaptive_decay     = sampling.adaptive_decay;
         params.seed               = sampling.seed;
         params.no_perf            = true;
         read_decoding(common_json::parse(decoding), llama_model_get_vocab(model), params);
+        if (params.adaptive_target >= 0.0f) {
+            params.samplers.push_back(COMMON_SAMPLER_TYPE_ADAPTIVE_P);
+        }
         auto sampler = std::make_unique<engawa_sampler>();
         sampler->top_k  = first_cut(params);
         sampler->last_n = params.penalty_last_n;

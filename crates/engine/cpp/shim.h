@@ -72,6 +72,8 @@ struct engawa_sampling {
     int32_t  mirostat;
     float    mirostat_tau;
     float    mirostat_eta;
+    float    adaptive_target;
+    float    adaptive_decay;
     uint32_t seed;
 };
 
@@ -138,6 +140,11 @@ const float * engawa_heads_state(struct llama_context * context, int32_t index, 
 // Computes `n_guesses` tokens with one of the heads, each with the state behind the token in front of it: the status of `llama_decode`.
 int32_t engawa_heads_decode(struct llama_context * heads, int32_t head, const struct engawa_guess * guesses, const float * states,
                             size_t n_guesses, char ** error);
+
+// ---- adapters ----
+
+// What keeps an adapter from being used with a model, as far as the headers of both files tell; null if nothing does.
+char * engawa_adapter_fault(const char * model, const char * adapter, char ** error);
 
 // ---- memory ----
 

@@ -14,8 +14,9 @@ const LONGEST: usize = 256 << 10;
 const DEEPEST: usize = 100;
 /// Symbols when all repetitions are written out.
 const MOST_SYMBOLS: usize = 400_000;
-/// Ways to begin, counted through all rules that a rule may begin with.
-const MOST_BEGINNINGS: u64 = 200_000;
+/// Ways to begin, counted through all rules that a rule may begin with. llama.cpp compares each with all others, and tries each with
+/// all tokens.
+const MOST_BEGINNINGS: u64 = 4000;
 /// Rules that begin with each other in a row.
 const LONGEST_CHAIN: usize = 1000;
 /// llama.cpp's limit for a repetition; above it there is no upper bound.
@@ -309,6 +310,8 @@ fn beginning(
                 let copies = if other.may_be_empty || symbol.optional { symbol.copies as u64 } else { 1 };
                 found.ways = found.ways.saturating_add(other.ways.saturating_mul(copies));
                 found.chain = found.chain.max(other.chain + 1);
+            } else {
+                found.ways = found.ways.saturating_add(1);
             }
             if !may_be_empty {
                 all_empty = false;
@@ -364,6 +367,11 @@ mod tests {
         check(&format!("root ::= r0\n{doubling}r40 ::= \"a\""), Err(GrammarError::TooManyBeginnings));
         let chain = (0..20_000).fold(String::new(), |rules, n| rules + &format!("r{n}::=r{}\n", n + 1));
         check(&format!("root ::= r0\n{}", &chain[..200_000]), Err(GrammarError::TooManyBeginnings));
+        check(&format!("root ::= \"a\"{}", "|\"a\"".repeat(60_000)), Err(GrammarError::TooManyBeginnings));
+        let few = "|\"a\"".repeat(100);
+        let optional = "x? ".repeat(1000);
+        check(&format!("root ::= {optional}\nx ::= \"a\"{few}"), Err(GrammarError::TooManyBeginnings));
+        check(&format!("root ::= x\nx ::= \"a\"{few}"), Ok(()));
         check(&format!("root ::= \"{}\"{{1000}}", "a".repeat(1000)), Err(GrammarError::TooManySymbols));
         check(&format!("root ::= \"a\"{}", "{1000}".repeat(5)), Err(GrammarError::TooManySymbols));
         check(&"#".repeat(300_000), Err(GrammarError::TooLong));

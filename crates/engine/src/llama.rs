@@ -18,7 +18,7 @@ mod shim;
 mod template;
 mod vocabulary;
 
-pub(crate) use adapter::LoraAdapter;
+pub(crate) use adapter::{LoraAdapter, adapter_fault};
 pub(crate) use context::{Context, ContextSettings, DecodeOutcome, Row, SEQUENCES, SequenceIndex};
 pub(crate) use error::LlamaError;
 pub(crate) use heads::{Guess, Heads, says_heads};
@@ -31,3 +31,6 @@ pub(crate) use reply_parser::{ReplyDelta, ReplyParser};
 pub(crate) use sampler::Sampler;
 pub(crate) use template::{AppliedTemplate, Templates, schema_to_grammar};
 pub(crate) use vocabulary::{TextKind, Token, Vocabulary};
+
+/// Names the llama.cpp that computes.
+pub(crate) const VERSION: &str = env!("ENGAWA_LLAMA");

@@ -16,9 +16,10 @@ use crate::draft_model::DraftModel;
 use crate::drafter::Drafter;
 use crate::llama::{
     Context, ContextSettings, DecodeOutcome, Heads, LlamaError, LoadOutcome, LoraAdapter, Model, Projector, SEQUENCES,
-    Templates, can_draft, capture_errors, projector_kinds, take_errors,
+    Templates, capture_errors, take_errors,
 };
 use crate::outbox::Outbox;
+use crate::parts::{adapter_error, can_not_draft, check_projector, draft_error, draft_refusal, projector_error};
 use crate::plan::LoadPlan;
 use crate::prompt::{MarkerGuard, Said, build_prompt};
 use crate::threads::ThreadTrial;
@@ -48,46 +49,6 @@ const MEAN: i32 = 1;
 const CLS: i32 = 2;
 const LAST: i32 = 3;
 const RANK: i32 = 4;
-
-/// The kinds of projector that are let into llama.cpp: those in use that nothing is known against, and that need to know of a
-/// picture only the picture itself.
-const PROJECTORS: [&str; 35] = [
-    "adapter",
-    "cogvlm",
-    "gemma3",
-    "gemma3na",
-    "gemma3nv",
-    "gemma4a",
-    "gemma4ua",
-    "gemma4uv",
-    "gemma4v",
-    "glm4v",
-    "idefics3",
-    "internvl",
-    "janus_pro",
-    "kimik25",
-    "kimivl",
-    "ldp",
-    "ldpv2",
-    "lfm2",
-    "lfm2a",
-    "lightonocr",
-    "ling3vl",
-    "llama4",
-    "mimovl",
-    "mlp",
-    "nemotron_v2_vl",
-    "phi4",
-    "pixtral",
-    "qwen2.5o",
-    "qwen2.5vl_merger",
-    "qwen2a",
-    "qwen2vl_merger",
-    "qwen3a",
-    "qwen3vl_merger",
-    "ultravox",
-    "voxtral",
-];
 
 /// What a context and its prompts need, beside the model itself.
 pub(crate) struct Loaded<'model> {
@@ -145,8 +106,7 @@ pub(crate) fn load_draft_weights(
     let outcome = Model::load(path, settings, |_| !signals.load_cancelled());
     let lines = take_errors();
     match outcome {
-        LoadOutcome::Loaded(model) if model.can_generate() => Ok(Some(model)),
-        LoadOutcome::Loaded(_) => Err(draft_error(path, "it can't write text".into())),
+        LoadOutcome::Loaded(model) => Ok(Some(model)),
         LoadOutcome::Cancelled => Err(LoadError::Cancelled),
         LoadOutcome::Refused => Err(draft_refusal(path, &lines)),
     }
@@ -164,8 +124,8 @@ fn prepare_draft<'model>(
     if context.longest_draft() == 0 {
         return Err(draft_error(path, "the model is recurrent, and could not take a wrong guess back".into()));
     }
-    if !can_draft(model, draft) {
-        return Err(draft_error(path, "its vocabulary is not that of the model".into()));
+    if let Some(reason) = can_not_draft(model, draft) {
+        return Err(draft_error(path, reason.into()));
     }
     // Beyond what it was trained with it guesses badly.
     let n_ctx = context.size().min(draft.trained_context().max(1));
@@ -173,33 +133,7 @@ fn prepare_draft<'model>(
     let own = Context::new(draft, ContextSettings::new(settings, n_ctx, n_threads), signals.abort_flag());
     let lines = take_errors();
     let own = own.ok_or_else(|| draft_refusal(path, &lines))?;
-    if own.needs_snapshots() {
-        return Err(draft_error(path, "it is recurrent, and could not take a guess back".into()));
-    }
     Ok(DraftModel::new(draft, model, own))
-}
-
-/// As [`refusal`], of a draft model.
-pub(crate) fn draft_refusal(path: &Path, lines: &[String]) -> LoadError {
-    match refusal(lines) {
-        error @ LoadError::NotEnoughMemory { .. } => error,
-        error => draft_error(path, error.to_string()),
-    }
-}
-
-/// What a draft model has wrong with it.
-pub(crate) fn draft_error(path: &Path, reason: String) -> LoadError {
-    LoadError::DraftModel { file: file_name(path), reason }
-}
-
-/// What an adapter has wrong with it.
-pub(crate) fn adapter_error(path: &Path, reason: String) -> LoadError {
-    LoadError::Adapter { file: file_name(path), reason }
-}
-
-/// What a projector has wrong with it.
-pub(crate) fn projector_error(path: &Path, reason: String) -> LoadError {
-    LoadError::Projector { file: file_name(path), reason }
 }
 
 /// Loads the projector, if there is to be one.
@@ -211,26 +145,11 @@ pub(crate) fn load_projector<'model>(
     settings: &LoadSettings,
 ) -> Result<Option<Projector<'model>>, LoadError> {
     let Some(path) = &settings.projector else { return Ok(None) };
-    capture_errors();
-    let kinds = projector_kinds(path);
-    let lines = take_errors();
-    let kinds = kinds.map_err(|error| projector_error(path, error.0))?;
-    let kinds = kinds.ok_or_else(|| projector_error(path, lines.join("\n")))?;
-    if kinds.is_empty() {
-        return Err(projector_error(path, "it is no projector".into()));
-    }
-    if let Some(kind) = kinds.iter().find(|kind| !PROJECTORS.contains(&kind.as_str())) {
-        let kind: String = kind.chars().take(64).collect();
-        return Err(projector_error(path, format!("projectors of the kind {kind:?} are not supported")));
-    }
+    check_projector(path)?;
     capture_errors();
     let projector = Projector::load(model, path, thread_count(settings.n_threads), settings.n_gpu_layers != 0);
     let lines = take_errors();
     projector.map(Some).ok_or_else(|| projector_error(path, lines.join("\n")))
-}
-
-fn file_name(path: &Path) -> String {
-    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// Why a model can't do what it is loaded for; `None` if it can.
@@ -433,7 +352,7 @@ pub(crate) fn context_settings(settings: &LoadSettings, trained: u32) -> Context
     ContextSettings::new(settings, n_ctx, thread_count(settings.n_threads))
 }
 
-/// A core is left free: a model that fills all of them slows down many times over as soon as anything else runs.
+/// A core is left free: all threads wait for the one that has to share its processor with others.
 fn thread_count(asked: u32) -> u32 {
     if asked > 0 {
         return asked.min(512);
@@ -503,6 +422,7 @@ fn describe(
         n_threads,
         template,
         inputs: Inputs::default(),
+        is_recurrent: model.is_recurrent(),
     }
 }
 

@@ -8,10 +8,8 @@ use engawa_engine_protocol::{
 
 use crate::child::gpu_names;
 use crate::llama::{MemoryUse, ModelSettings, capture_errors, measure_memory, says_heads, take_errors};
-use crate::load::{
-    adapter_error, available_memory, check_file, context_settings, draft_error, draft_refusal, layers_on_gpu,
-    projector_error, refusal,
-};
+use crate::load::{available_memory, check_file, context_settings, layers_on_gpu, refusal};
+use crate::parts::{adapter_error, draft_error, draft_refusal, projector_error};
 
 /// Memory left to the rest of the machine when a load is judged, in bytes.
 const MEMORY_MARGIN: u64 = 256 << 20;

@@ -1,45 +1,38 @@
 //! Sequences on disk: what was processed once is not processed again after it had to leave the KV cache.
 //!
-//! A file is a head, the tokens, the places where replies begin, and the state as llama.cpp writes it, each part with a
-//! checksum. llama.cpp ends the process over a state that is cut short, so nothing reaches it unchecked. Files are read by
-//! the same version on the same kind of machine only: numbers are in the machine's order.
-//!
-//! Files are written by threads of their own, one at a time, so that no reply waits for a disk. Until one is there, its state is read
+//! Files are written by a thread of their own, one at a time, so that no reply waits for a disk. Until one is there, its state is read
 //! from memory.
 
-use std::fs::{self, File, OpenOptions};
-use std::hash::{DefaultHasher, Hasher};
-use std::io::{self, Read, Write};
+mod format;
+mod model_key;
+
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 use std::time::SystemTime;
 
-use engawa_engine_protocol::{CacheFolder, LoadSettings};
+use engawa_engine_protocol::CacheFolder;
+use format::{UNFINISHED_SUFFIX, checksum, encode_head, read_head, read_whole, write_file};
 
 use crate::llama::{Token, Vocabulary};
 use crate::sequence::continuation_of;
 
-const MAGIC: [u8; 8] = *b"engawakv";
-/// Counted up with every change of the format, and with every llama.cpp whose states differ.
-const VERSION: u64 = 1;
+pub(crate) use format::Head;
+pub(crate) use model_key::model_key;
+
 const SUFFIX: &str = "kv";
-const UNFINISHED_SUFFIX: &str = "part";
 /// What is shorter is processed again as fast as it is read.
 const SHORTEST: usize = 64;
-/// Pieces of the model's file that tell it from others, and their length in bytes.
-const SAMPLES: u64 = 16;
-const SAMPLE_BYTES: usize = 4096;
-/// Magic, then six numbers.
-const HEAD_BYTES: usize = 8 + 6 * 8;
-/// The longest head that is believed, in tokens.
-const LONGEST: u64 = 1 << 26;
 
 /// The folder with saved sequences, and those among them that the model can go on from.
 pub(crate) struct SavedSequences {
     folder: CacheFolder,
     model: u64,
     files: Vec<SavedFile>,
+    /// The file that is being written: one of them.
+    writing: Option<Writing>,
 }
 
 /// One saved sequence.
@@ -49,25 +42,17 @@ struct SavedFile {
     used: SystemTime,
     /// `None` when another model wrote it.
     head: Option<Head>,
-    /// `None` when it is there.
-    writing: Option<Writing>,
 }
 
 /// A file that is being written.
 struct Writing {
+    path: PathBuf,
     /// Its state, for as long as the thread has it.
     state: Weak<Vec<u8>>,
     /// What goes when it is there, and stays when it could not be written.
     replaced: Vec<SavedFile>,
     /// Whether the file is there now.
     thread: JoinHandle<bool>,
-}
-
-/// What a saved sequence holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Head {
-    pub(crate) tokens: Vec<Token>,
-    pub(crate) replies: Vec<usize>,
 }
 
 /// A saved sequence that begins like a prompt.
@@ -101,7 +86,6 @@ impl SavedSequences {
                         bytes: metadata.len(),
                         used: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
                         head,
-                        writing: None,
                     }),
                     Err(error) => {
                         eprintln!("engine: a saved sequence is damaged and goes: {error}");
@@ -110,7 +94,7 @@ impl SavedSequences {
                 }
             }
         }
-        let mut saved = Self { folder, model, files };
+        let mut saved = Self { folder, model, files, writing: None };
         saved.make_room(0);
         Ok(saved)
     }
@@ -134,7 +118,7 @@ impl SavedSequences {
 
     /// Whether a found sequence's state is still in memory.
     pub(crate) fn is_in_memory(&self, found: &Found) -> bool {
-        self.files.get(found.index).is_some_and(|file| file.state_in_memory().is_some())
+        self.files.get(found.index).is_some_and(|file| self.state_in_memory(file).is_some())
     }
 
     /// Reads a found sequence; one that is damaged goes.
@@ -142,10 +126,11 @@ impl SavedSequences {
         let file = self.files.get_mut(found.index)?;
         // The time of the last use decides what goes first.
         file.used = SystemTime::now();
-        if let (Some(state), Some(head)) = (file.state_in_memory(), &file.head) {
+        let (path, used) = (file.path.clone(), file.used);
+        let file = &self.files[found.index];
+        if let (Some(state), Some(head)) = (self.state_in_memory(file), &file.head) {
             return Some((head.clone(), state));
         }
-        let (path, used) = (file.path.clone(), file.used);
         self.finish();
         let index = self.files.iter().position(|file| file.path == path)?;
         match read_whole(&path, self.model) {
@@ -186,17 +171,23 @@ impl SavedSequences {
             let superseded = file.head.as_ref().is_some_and(|other| head.tokens.starts_with(&other.tokens));
             superseded && owner_of(&file.path) == Some(owner)
         };
-        let replaced = self.files.extract_if(.., is_replaced).collect();
+        let replaced: Vec<SavedFile> = self.files.extract_if(.., is_replaced).collect();
         self.make_room(bytes);
         // Of the head without its checksum: with it, a CRC is the same for all.
         let name = format!("{owner}.{:016x}.{SUFFIX}", checksum(&unchecked[..unchecked.len() - 8]));
         let path = self.folder.path.join(name);
-        match Writing::begin(path.clone(), head.clone(), state, replaced, self.model) {
-            Ok(writing) => {
-                let (used, writing) = (SystemTime::now(), Some(writing));
-                self.files.push(SavedFile { path, bytes, used, head: Some(head), writing });
+        let old = replaced.iter().map(|file| file.path.clone()).filter(|old| *old != path).collect();
+        let state = Arc::new(state);
+        let kept = Arc::downgrade(&state);
+        match begin_write(path.clone(), head.clone(), state, old, self.model) {
+            Ok(thread) => {
+                self.writing = Some(Writing { path: path.clone(), state: kept, replaced, thread });
+                self.files.push(SavedFile { path, bytes, used: SystemTime::now(), head: Some(head) });
             }
-            Err(error) => report_unsaved(&error),
+            Err(error) => {
+                report_unsaved(&error);
+                self.files.extend(replaced);
+            }
         }
     }
 
@@ -205,18 +196,22 @@ impl SavedSequences {
         self.settle(true);
     }
 
-    /// Takes into account what became of files that were being written; waits for those that still are, if asked to.
+    /// Takes into account what became of the file that was being written; waits for it, if asked to.
     fn settle(&mut self, waits: bool) {
-        for mut file in std::mem::take(&mut self.files) {
-            let ended = file.writing.take_if(|writing| waits || writing.thread.is_finished());
-            let (is_there, replaced) =
-                ended.map_or((true, Vec::new()), |writing| (writing.thread.join().unwrap_or(false), writing.replaced));
-            if is_there {
-                self.files.push(file);
-            } else {
-                self.files.extend(replaced);
-            }
+        let Some(Writing { path, replaced, thread, .. }) =
+            self.writing.take_if(|writing| waits || writing.thread.is_finished())
+        else {
+            return;
+        };
+        if !thread.join().unwrap_or(false) {
+            self.files.retain(|file| file.path != path);
+            self.files.extend(replaced);
         }
+    }
+
+    /// The state of a file, while it is being written.
+    fn state_in_memory(&self, file: &SavedFile) -> Option<Arc<Vec<u8>>> {
+        self.writing.as_ref().filter(|writing| writing.path == file.path)?.state.upgrade()
     }
 
     /// Deletes all of an owner's sequences.
@@ -253,87 +248,30 @@ impl Drop for SavedSequences {
     }
 }
 
-impl SavedFile {
-    /// The state, while it is being written.
-    fn state_in_memory(&self) -> Option<Arc<Vec<u8>>> {
-        self.writing.as_ref()?.state.upgrade()
-    }
-}
-
-impl Writing {
-    /// Begins to write a file.
-    ///
-    /// # Errors
-    /// There is no thread for it.
-    fn begin(path: PathBuf, head: Head, state: Vec<u8>, replaced: Vec<SavedFile>, model: u64) -> io::Result<Self> {
-        let state = Arc::new(state);
-        let kept = Arc::downgrade(&state);
-        let old: Vec<PathBuf> = replaced.iter().map(|file| file.path.clone()).filter(|old| *old != path).collect();
-        let thread = std::thread::Builder::new().name("saver".into()).spawn(move || {
-            let head = encode_head(&head, state.len(), checksum(&state), model);
-            write_file(&path, &head, &state).inspect_err(report_unsaved).is_ok_and(|()| {
-                for path in old {
-                    let _ = fs::remove_file(path);
-                }
-                true
-            })
-        })?;
-        Ok(Self { state: kept, replaced, thread })
-    }
+/// Begins to write a file; when it is there, the old ones go. The thread gives whether it is.
+///
+/// # Errors
+/// There is no thread for it.
+fn begin_write(
+    path: PathBuf,
+    head: Head,
+    state: Arc<Vec<u8>>,
+    old: Vec<PathBuf>,
+    model: u64,
+) -> io::Result<JoinHandle<bool>> {
+    std::thread::Builder::new().name("saver".into()).spawn(move || {
+        let head = encode_head(&head, state.len(), checksum(&state), model);
+        write_file(&path, &head, &state).inspect_err(report_unsaved).is_ok_and(|()| {
+            for path in old {
+                let _ = fs::remove_file(path);
+            }
+            true
+        })
+    })
 }
 
 fn report_unsaved(error: &io::Error) {
     eprintln!("engine: a sequence could not be saved: {error}");
-}
-
-/// A number for a model's file and all settings that its states depend on.
-///
-/// Takes the time of the last change and samples instead of the whole file, which may have many gigabytes.
-///
-/// # Errors
-/// The file can't be read.
-pub(crate) fn model_key(path: &Path, settings: &LoadSettings) -> io::Result<u64> {
-    let mut hasher = DefaultHasher::new();
-    hash_file(path, &mut hasher)?;
-    for adapter in &settings.adapters {
-        hash_file(&adapter.path, &mut hasher)?;
-        hasher.write_u32(adapter.scale.to_bits());
-    }
-    if let Some(projector) = &settings.projector {
-        hash_file(projector, &mut hasher)?;
-    }
-    hasher.write(format!("{:?} {:?} {:?}", settings.type_k, settings.type_v, settings.flash_attention).as_bytes());
-    Ok(hasher.finish())
-}
-
-/// Takes a file's length, its time and samples of its content into account.
-fn hash_file(path: &Path, hasher: &mut DefaultHasher) -> io::Result<()> {
-    let mut file = File::open(path)?;
-    let metadata = file.metadata()?;
-    let length = metadata.len();
-    hasher.write_u64(length);
-    let changed = metadata.modified()?.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    hasher.write_u128(changed.as_nanos());
-    let mut sample = vec![0; SAMPLE_BYTES];
-    for number in 0..SAMPLES {
-        let at = (length.saturating_sub(SAMPLE_BYTES as u64)) / (SAMPLES - 1) * number;
-        let read = read_at(&mut file, at, &mut sample)?;
-        hasher.write(&sample[..read]);
-    }
-    Ok(())
-}
-
-fn read_at(file: &mut File, at: u64, into: &mut [u8]) -> io::Result<usize> {
-    use std::io::{Seek, SeekFrom};
-    file.seek(SeekFrom::Start(at))?;
-    let mut read = 0;
-    while read < into.len() {
-        match file.read(&mut into[read..])? {
-            0 => break,
-            more => read += more,
-        }
-    }
-    Ok(read)
 }
 
 /// Names become parts of paths.
@@ -343,104 +281,6 @@ fn is_plain(owner: &str) -> bool {
 
 fn owner_of(path: &Path) -> Option<&str> {
     path.file_name()?.to_str()?.split('.').next()
-}
-
-/// The head as bytes, its own checksum at the end.
-fn encode_head(head: &Head, state_bytes: usize, state_checksum: u64, model: u64) -> Vec<u8> {
-    let numbers =
-        [VERSION, model, head.tokens.len() as u64, head.replies.len() as u64, state_bytes as u64, state_checksum];
-    let mut bytes = MAGIC.to_vec();
-    bytes.extend(numbers.iter().flat_map(|number| number.to_le_bytes()));
-    bytes.extend(head.tokens.iter().flat_map(|token| token.to_le_bytes()));
-    bytes.extend(head.replies.iter().flat_map(|&place| (place as u64).to_le_bytes()));
-    bytes.extend(checksum(&bytes).to_le_bytes());
-    bytes
-}
-
-/// What the head says of the state behind it.
-struct StateFacts {
-    bytes: usize,
-    checksum: u64,
-}
-
-/// Reads and checks a head against the file's length; the head is `None` when another model wrote it.
-fn read_head(file: &mut impl Read, length: u64, model: u64) -> io::Result<(Option<Head>, StateFacts)> {
-    let mut bytes = vec![0; HEAD_BYTES];
-    file.read_exact(&mut bytes)?;
-    let number = |index: usize| u64_at(&bytes, 8 + 8 * index);
-    let [version, written_by, n_tokens, n_replies, state_bytes, state_checksum] = std::array::from_fn(number);
-    if bytes[..8] != MAGIC || version != VERSION {
-        return Err(damaged("it is of another version"));
-    }
-    let lists = n_tokens.checked_mul(4).zip(n_replies.checked_mul(8)).and_then(|(a, b)| a.checked_add(b));
-    let expected = lists.and_then(|lists| (HEAD_BYTES as u64 + 8).checked_add(lists)?.checked_add(state_bytes));
-    if n_tokens > LONGEST || n_replies > n_tokens || expected != Some(length) {
-        return Err(damaged("its length is wrong"));
-    }
-    let lists = usize::try_from(lists.unwrap_or(0)).map_err(|_| damaged("it is too long"))?;
-    bytes.resize(HEAD_BYTES + lists, 0);
-    file.read_exact(&mut bytes[HEAD_BYTES..])?;
-    let mut own_checksum = [0; 8];
-    file.read_exact(&mut own_checksum)?;
-    if checksum(&bytes) != u64::from_le_bytes(own_checksum) {
-        return Err(damaged("its head is damaged"));
-    }
-    let facts = StateFacts {
-        bytes: usize::try_from(state_bytes).map_err(|_| damaged("it is too long"))?,
-        checksum: state_checksum,
-    };
-    if written_by != model {
-        return Ok((None, facts));
-    }
-    let (tokens, replies) = bytes[HEAD_BYTES..].split_at(lists - usize::try_from(n_replies).unwrap_or(0) * 8);
-    let tokens: Vec<Token> = tokens.as_chunks().0.iter().map(|&token| Token::from_le_bytes(token)).collect();
-    let replies = replies.as_chunks().0.iter().map(|&place| u64::from_le_bytes(place));
-    let replies: Vec<usize> = replies.filter_map(|place| usize::try_from(place).ok()).collect();
-    if replies.iter().any(|&place| place > tokens.len()) {
-        return Err(damaged("its head is wrong"));
-    }
-    Ok((Some(Head { tokens, replies }), facts))
-}
-
-fn read_whole(path: &Path, model: u64) -> io::Result<(Head, Vec<u8>)> {
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    let (head, facts) = read_head(&mut file, length, model)?;
-    let head = head.ok_or_else(|| damaged("another model wrote it"))?;
-    let mut state = vec![0; facts.bytes];
-    file.read_exact(&mut state)?;
-    if checksum(&state) != facts.checksum {
-        return Err(damaged("its state is damaged"));
-    }
-    Ok((head, state))
-}
-
-fn checksum(bytes: &[u8]) -> u64 {
-    crc32fast::hash(bytes).into()
-}
-
-fn u64_at(bytes: &[u8], at: usize) -> u64 {
-    bytes[at..].first_chunk().map_or(0, |&number| u64::from_le_bytes(number))
-}
-
-fn damaged(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
-}
-
-/// Writes beside the name and renames, so that nobody finds half a file.
-fn write_file(path: &Path, head: &[u8], state: &[u8]) -> io::Result<()> {
-    let unfinished = path.with_extension(UNFINISHED_SUFFIX);
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let written = options.open(&unfinished).and_then(|mut file| {
-        file.write_all(head)?;
-        file.write_all(state)
-    });
-    written.and_then(|()| fs::rename(&unfinished, path)).inspect_err(|_| {
-        let _ = fs::remove_file(&unfinished);
-    })
 }
 
 fn create_folder(path: &Path) -> io::Result<()> {

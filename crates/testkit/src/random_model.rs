@@ -68,6 +68,7 @@ pub struct RandomModel {
     context_length: u32,
     tensor_type: TensorType,
     tied: bool,
+    window: Option<u32>,
     guessing: u32,
     missing_guessing: u32,
     foreseeable: bool,
@@ -90,6 +91,7 @@ impl Default for RandomModel {
             context_length: 4096,
             tensor_type: TensorType::F32,
             tied: false,
+            window: None,
             guessing: 0,
             missing_guessing: 0,
             foreseeable: false,
@@ -162,6 +164,8 @@ impl RandomModel {
         tensor_type: TensorType;
         /// Sets whether the output matrix is the embedding matrix.
         tied: bool;
+        /// Sets how many tokens back the first block of [`Architecture::MiMo2`] sees; `None`: all.
+        window: Option<u32>;
         /// Sets how many heads of [`Architecture::MiMo2`] and [`Architecture::Qwen35`] guess a token further each.
         guessing: u32;
         /// Sets how many more of them the file says to have, without their tensors.
@@ -260,9 +264,9 @@ impl RandomModel {
         let head = self.dimension / self.heads;
         match self.architecture {
             Architecture::MiMo2 => {
-                set("attention.sliding_window", self.context_length);
+                set("attention.sliding_window", self.window.unwrap_or(self.context_length));
                 set("expert_feed_forward_length", self.feed_forward);
-                // llama.cpp wants one block to have a window; it is as long as the context.
+                // llama.cpp wants one block to have a window.
                 let window = Value::U32s((0..self.layers + guessing).map(|block| u32::from(block == 0)).collect());
                 writer.set(format!("{architecture}.attention.sliding_window_pattern"), window);
             }

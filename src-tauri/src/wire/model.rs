@@ -129,6 +129,7 @@ pub(crate) struct LoadedModel {
     gpu_layers: u32,
     devices: Vec<String>,
     template: &'static str,
+    is_recurrent: bool,
     settings: LoadSettings,
 }
 
@@ -218,6 +219,7 @@ impl From<&engawa_chat::LoadedModel> for LoadedModel {
                 TemplateSource::File => "file",
                 TemplateSource::ChatMl => "chatml",
             },
+            is_recurrent: info.is_recurrent,
             settings: model.settings.clone().into(),
         }
     }

@@ -67,12 +67,12 @@ async fn every_fault_has_its_message_and_the_window_works_on() {
         fault.write(&path).expect("the file can be written");
         load(&window, &path, &settings).await;
         if let Some(code) = expected_code(fault) {
-            window.until(&format!("{code} for {fault:?}"), &failure_is(code)).await;
-            window.until_text("#model-badge", "Stopped").await;
+            window.until_shown(&format!("[data-testid=notice][data-code={code}]")).await;
+            assert_eq!(window.text("#model-badge").await, "CPU only", "the model stays");
             window.screenshot(&format!("{fault:?}")).await;
-            // The next failure is shown again.
-            window.click("#model-failure .notice-close").await;
-            window.until_gone("#model-failure").await;
+            // The next one is shown again.
+            window.click("[data-testid=notice] .notice-close").await;
+            window.until_gone("[data-testid=notice]").await;
         } else {
             window.until(&format!("{fault:?} to be loaded"), &model_is(&path)).await;
             assert!(window.text("#model-facts").await.contains("ChatML"));
@@ -83,11 +83,6 @@ async fn every_fault_has_its_message_and_the_window_works_on() {
     window.until("the good model", &model_is(&good)).await;
     window.send("tea").await;
     assert_eq!(window.until_reply(1).await.text, models::TEA);
-}
-
-/// An expression: whether a failure with this code is shown.
-fn failure_is(code: &str) -> String {
-    format!("document.querySelector('#model-failure:not([hidden])')?.dataset.code === {code:?}")
 }
 
 /// An expression: whether this model is loaded.

@@ -87,6 +87,7 @@ export class FakeModel {
       gpuLayers,
       devices: gpuLayers > 0 ? ["RTX 3060"] : [],
       template: "file",
+      isRecurrent: false,
       settings,
     };
   }

@@ -45,6 +45,7 @@ function facts(model) {
         : translate("facts.noGpu"),
     ],
     ["template", translate(`facts.template.${model.template}`)],
+    ...(model.isRecurrent ? [/** @type {[string, string]} */ (["edits", translate("facts.edits.recurrent")])] : []),
   ];
 }
 

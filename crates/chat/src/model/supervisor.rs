@@ -42,6 +42,8 @@ pub(crate) struct Models {
     estimating: tokio::sync::Mutex<()>,
     /// Counts the questions of that kind.
     estimates: AtomicU64,
+    /// Counts what a person asks of the model, so that a load that is still being checked is overtaken.
+    wishes: AtomicU64,
     events: tokio::sync::broadcast::Sender<ChatEvent>,
 }
 
@@ -56,6 +58,10 @@ struct Inner {
     last: Option<ModelCard>,
     /// When engines ended by themselves, the latest last.
     crashes: VecDeque<Instant>,
+    /// What answered before `last`.
+    former: Option<ModelCard>,
+    /// What an engine would load, by the last answer to such a question.
+    checked: Option<(PathBuf, LoadSettings)>,
     /// What the names begin with of files of conversations that were deleted while no engine was told.
     forgotten: Vec<String>,
 }
@@ -81,6 +87,7 @@ impl Models {
             seat: tokio::sync::Mutex::default(),
             estimating: tokio::sync::Mutex::default(),
             estimates: AtomicU64::default(),
+            wishes: AtomicU64::default(),
             events,
         }
     }
@@ -128,12 +135,13 @@ impl Models {
         }
         let started = Engine::start(&self.program).await;
         let engine = started.map_err(|error| ModelError::NoEngine(error.to_string()))?;
-        let answer = engine.estimate(self.request(path, settings));
+        let answer = engine.estimate(self.request(path, settings.clone()));
         let Ok(answered) = tokio::time::timeout(ESTIMATE_TIMEOUT, answer).await else {
             engine.kill_unresponsive();
             return Err(ModelError::EngineEnded(engine.exited().await));
         };
         let mut estimate = answered.map_err(ModelError::EngineEnded)?.map_err(ModelError::Load)?;
+        self.lock().checked = Some((path.to_owned(), settings));
         if let ModelState::Ready(model) = self.state() {
             give_back(&mut estimate, &model);
         }
@@ -148,28 +156,69 @@ impl Models {
 
     /// Begins to load a model because a person asked; resolves when loading has begun.
     ///
+    /// While a model answers, what can't be loaded is refused before that one goes.
+    ///
     /// # Errors
-    /// [`ModelError::File`]; the state says so as well.
+    /// [`ModelError::File`], and where a model answers [`ModelError::Load`]. Where none does, the state says so as well.
     pub(crate) async fn load(self: &Arc<Self>, path: &Path, settings: LoadSettings) -> Result<(), ModelError> {
+        let wish = self.wish();
         self.lock().crashes.clear();
-        match self.inspect(path).await {
-            Ok(card) => {
-                self.begin(&mut self.lock(), ModelCard { settings, ..card });
-                Ok(())
+        let answers = matches!(self.state(), ModelState::Ready(_));
+        let checked = match self.inspect(path).await {
+            Ok(card) if answers => self.check(path, &settings).await.map(|()| card),
+            inspected => inspected,
+        };
+        let mut inner = self.lock();
+        if self.wishes.load(Ordering::Relaxed) != wish {
+            // Something else was asked for meanwhile.
+            return Ok(());
+        }
+        match checked {
+            Ok(card) => self.begin(&mut inner, ModelCard { settings, ..card }),
+            Err(error) if matches!(*self.state.borrow(), ModelState::Ready(_)) => {
+                let _ = self.events.send(ChatEvent::LoadRefused(error.clone()));
+                return Err(error);
             }
             Err(error) => {
                 let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-                let mut inner = self.lock();
                 inner.retire();
                 self.publish(&inner, ModelState::Failed { path: path.to_owned(), name, error: error.clone() });
-                Err(error)
+                return Err(error);
             }
+        }
+        Ok(())
+    }
+
+    /// Counts one more wish, which all earlier ones make way for.
+    fn wish(&self) -> u64 {
+        self.wishes.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether a load would be refused for what its files are. Too little memory is no such reason: there are safer settings.
+    async fn check(&self, path: &Path, settings: &LoadSettings) -> Result<(), ModelError> {
+        // The question that is just being answered may be the same.
+        drop(self.estimating.lock().await);
+        let is_checked = |(checked, with): &(PathBuf, LoadSettings)| checked == path && with == settings;
+        if self.lock().checked.as_ref().is_some_and(is_checked) {
+            return Ok(());
+        }
+        match self.estimate(path, settings.clone()).await {
+            Err(ModelError::Load(LoadError::NotEnoughMemory { .. } | LoadError::Cancelled)) => Ok(()),
+            Err(error @ ModelError::Load(_)) => Err(error),
+            // What an engine ended over, or took too long for, may go another way.
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 
     fn begin(self: &Arc<Self>, inner: &mut Inner, card: ModelCard) {
         inner.retire();
-        inner.last = Some(card.clone());
+        let last = inner.last.replace(card.clone());
+        match &*self.state.borrow() {
+            ModelState::Ready(_) => inner.former = last,
+            // It takes the place of another that is loaded in the place of the former one.
+            ModelState::Loading(_) => {}
+            ModelState::None | ModelState::Failed { .. } => inner.former = None,
+        }
         let loading = LoadingModel {
             path: card.path.clone(),
             name: card.summary.name.clone(),
@@ -228,12 +277,27 @@ impl Models {
                         card.settings = settings;
                     }
                     _ => {
-                        self.fail(load, &card, error);
+                        self.fail(load, &card, error.clone());
                         exit.wait().await;
-                        return;
+                        return self.go_back(load, error);
                     }
                 },
             }
+        }
+    }
+
+    /// Loads again what answered before load number `load`, which was refused.
+    fn go_back(self: &Arc<Self>, load: u64, error: ModelError) {
+        if !matches!(&error, ModelError::Load(error) if *error != LoadError::Cancelled) {
+            return;
+        }
+        let mut inner = self.lock();
+        if inner.load != load {
+            return;
+        }
+        if let Some(former) = inner.former.take() {
+            let _ = self.events.send(ChatEvent::LoadRefused(error));
+            self.begin(&mut inner, former);
         }
     }
 
@@ -316,6 +380,7 @@ impl Models {
 
     /// Ends a running load; the state is [`ModelState::None`] afterwards, unless the model was there sooner.
     pub(crate) async fn cancel_load(&self) {
+        self.wish();
         let load = {
             let mut inner = self.lock();
             if !matches!(*self.state.borrow(), ModelState::Loading(_)) {
@@ -388,9 +453,10 @@ impl Models {
 
     /// Lets go of the model.
     pub(crate) fn unload(&self) {
+        self.wish();
         let mut inner = self.lock();
         inner.retire();
-        inner.last = None;
+        (inner.last, inner.former) = (None, None);
         self.publish(&inner, ModelState::None);
     }
 
@@ -453,6 +519,7 @@ impl Models {
 
     /// Ends the engine; called when the app ends.
     pub(crate) async fn shut_down(&self) {
+        self.wish();
         let engine = {
             let mut inner = self.lock();
             let engine = inner.engine.take();

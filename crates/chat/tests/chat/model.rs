@@ -259,6 +259,56 @@ async fn a_reply_ends_with_its_text_when_its_model_is_replaced_or_unloaded() {
     assert_eq!((reply.content.as_str(), reply.status, reply.error), ("abcd", Status::Stopped, None));
 }
 
+#[tokio::test]
+async fn what_can_not_be_loaded_leaves_the_model_and_its_replies_alone() {
+    let mut session = Session::with_model().await;
+    let engine = session.chat.engine_process_id();
+    let damaged = session.home.path().join("page.gguf");
+    Fault::HtmlPage.write(&damaged).unwrap();
+    let refused = session.model_file(ModelBehaviour::IsRefused);
+    let unknown = session.model_file(ModelBehaviour::UnknownArchitecture);
+    let id = session.new_conversation(None);
+    let text = "abcd".repeat(40);
+    session.chat.send(id, &format!("say: {text}\nslow: 50")).unwrap();
+    session.written("abcd").await;
+    for (path, expected) in [(&damaged, None), (&refused, Some("a tensor is missing")), (&unknown, Some("unheard-of"))]
+    {
+        let error = session.chat.load_model(path, LoadSettings::default()).await.unwrap_err();
+        match (&error, expected) {
+            (ModelError::File(_), None) => {}
+            (ModelError::Load(error), Some(expected)) => assert!(error.to_string().contains(expected), "{error}"),
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(session.chat.model(), ModelState::Ready(_)));
+    }
+    assert_eq!(session.finished().await.content, text);
+    assert_eq!(session.chat.engine_process_id(), engine);
+    assert_eq!(session.ask(id, "say: next").await.content, "next");
+    assert_eq!(described(&session.log).matches("LoadRefused").count(), 3, "{}", described(&session.log));
+    // What only lacks memory is tried with safer settings.
+    let model = load_large(&mut session, ModelBehaviour::NeedsSmallContext).await;
+    assert_eq!(model.settings.n_ctx, 4096);
+}
+
+#[tokio::test]
+async fn the_former_model_comes_back_when_another_can_not_be_loaded() {
+    let mut session = Session::with_model().await;
+    let ModelState::Ready(former) = session.chat.model() else { panic!() };
+    let path = session.model_file(ModelBehaviour::NeedsMemory);
+    session.chat.load_model(&path, LoadSettings::default()).await.unwrap();
+    session
+        .model_becomes("the former model", |state| matches!(state, ModelState::Ready(it) if it.path == former.path))
+        .await;
+    assert!(described(&session.log).contains("LoadRefused"), "{}", described(&session.log));
+    let id = session.new_conversation(None);
+    assert_eq!(session.ask(id, "say: still here").await.content, "still here");
+    // Once, and not for ever.
+    session.chat.unload_model();
+    session.chat.load_model(&path, LoadSettings::default()).await.unwrap();
+    session.model_becomes("the failure", |state| matches!(state, ModelState::Failed { .. })).await;
+    assert_eq!(session.chat.engine_process_id(), None);
+}
+
 /// It hangs, so its engine has to be killed; that is not a crash.
 #[tokio::test]
 async fn a_reply_that_hangs_ends_too_when_its_model_is_unloaded() {

@@ -248,6 +248,7 @@ fn describe(event: &ChatEvent) -> String {
         }
         ChatEvent::ModelChanged(ModelState::Ready(_)) => "ModelChanged ready".to_owned(),
         ChatEvent::ModelChanged(ModelState::Failed { error, .. }) => format!("ModelChanged failed: {error}"),
+        ChatEvent::LoadRefused(error) => format!("LoadRefused {error}"),
         ChatEvent::SavingFailed { reason, .. } => format!("SavingFailed {reason}"),
     }
 }

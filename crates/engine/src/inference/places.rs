@@ -1,6 +1,6 @@
 //! Which sequence of the context a task gets, and which has to leave for it.
 
-use engawa_engine_protocol::{Decoding, GenerateError};
+use engawa_engine_protocol::{Decoding, GenerateError, RequestId};
 
 use super::Inference;
 use crate::generation::SamplerPlan;
@@ -11,35 +11,61 @@ use crate::task::Step;
 /// Tokens that are processed again in no time.
 const NEXT_TO_NOTHING: usize = 32;
 
+/// What became of a task that has no sequence.
+enum Placing {
+    /// It has one now.
+    Placed,
+    /// It can use what another task is just reading.
+    Waits,
+    /// There is none for anybody.
+    AllInUse,
+}
+
 impl Inference<'_, '_> {
-    /// Gives sequences to tasks that have none, in their order.
+    /// Gives sequences to tasks that have none.
     pub(super) fn place_tasks(&mut self) {
-        let mut index = 0;
-        while index < self.tasks.len() {
-            let task = &self.tasks[index];
-            if task.sequence.is_none() && !task.waits_for_room {
-                match self.place(index) {
-                    Ok(true) => {}
-                    Ok(false) => return,
-                    Err(error) => {
-                        self.after(index, Step::Fails(error));
-                        continue;
-                    }
-                }
+        let mut tried = Vec::new();
+        while let Some(index) = self.next_to_place(&tried) {
+            tried.push(self.tasks[index].id());
+            match self.place(index) {
+                Ok(Placing::AllInUse) => return,
+                Ok(Placing::Placed | Placing::Waits) => {}
+                Err(error) => self.after(index, Step::Fails(error)),
             }
-            index += 1;
         }
     }
 
-    /// Gives a task the sequence that has most of its tokens already; false when all are in use.
-    fn place(&mut self, index: usize) -> Result<bool, GenerateError> {
-        let Some(mut least_recent) = self.least_recent_idle() else { return Ok(false) };
+    /// Of the waiting tasks whose owners have the fewest sequences in use, the one that waits longest. Those without an owner have
+    /// together one less than there are, so that a conversation never waits for them.
+    fn next_to_place(&self, tried: &[RequestId]) -> Option<usize> {
+        let in_use = |owner: Option<&str>| {
+            self.tasks.iter().filter(|task| task.sequence.is_some() && task.request.owner.as_deref() == owner).count()
+        };
+        let waiting = self
+            .tasks
+            .iter()
+            .enumerate()
+            .filter(|(_, task)| task.sequence.is_none() && !task.waits_for_room && !tried.contains(&task.id()));
+        let with_use = waiting.map(|(index, task)| (in_use(task.request.owner.as_deref()), index));
+        let all_but_one = self.sequences.len() - 1;
+        with_use
+            .filter(|&(used, index)| used < all_but_one || self.tasks[index].request.owner.is_some())
+            .min()
+            .map(|(_, index)| index)
+    }
+
+    /// Gives a task the sequence that has most of its tokens already.
+    fn place(&mut self, index: usize) -> Result<Placing, GenerateError> {
+        let Some(mut least_recent) = self.least_recent_idle() else { return Ok(Placing::AllInUse) };
         self.prepare(index)?;
-        let Some((mut source, mut continuation)) = self.best_source(index) else { return Ok(false) };
+        let Some((mut source, mut continuation)) = self.best_source(index) else { return Ok(Placing::AllInUse) };
+        if self.is_being_read(index, continuation.keep + NEXT_TO_NOTHING) {
+            return Ok(Placing::Waits);
+        }
         if self.restore(least_recent, index, continuation.keep) {
             // Other sequences are there now.
             let (Some(idle), Some(best)) = (self.least_recent_idle(), self.best_source(index)) else {
-                return Ok(false);
+                return Ok(Placing::AllInUse);
             };
             (least_recent, (source, continuation)) = (idle, best);
         }
@@ -65,7 +91,21 @@ impl Inference<'_, '_> {
         task.tokens = continuation.tokens;
         task.sequence = Some(target);
         task.note_reused(self.sequences[target].len());
-        Ok(true)
+        Ok(Placing::Placed)
+    }
+
+    /// Whether another task is just reading at least `least` tokens that a task begins with: they are read and kept once.
+    fn is_being_read(&self, index: usize, least: usize) -> bool {
+        if self.context.needs_snapshots() {
+            // What is read there can't be taken over from any place.
+            return false;
+        }
+        let wanted = &self.tasks[index].tokens;
+        self.tasks.iter().filter(|task| !task.is_writing()).any(|task| {
+            let Some(place) = task.sequence else { return false };
+            let common = task.tokens.iter().zip(wanted).take_while(|(one, other)| one == other).count();
+            common >= least && self.sequences[place].len() < common
+        })
     }
 
     /// The sequence that has most of a task's tokens already, and how they continue it.
@@ -148,9 +188,13 @@ impl Inference<'_, '_> {
         if self.evict_idle() {
             return true;
         }
-        let mut placed = self.tasks.iter_mut().filter(|task| task.sequence.is_some());
-        let (first, youngest) = (placed.next(), placed.next_back());
-        let (Some(_), Some(youngest)) = (first, youngest) else { return false };
+        let mut placed: Vec<_> = self.tasks.iter_mut().filter(|task| task.sequence.is_some()).collect();
+        if placed.len() < 2 {
+            return false;
+        }
+        // Conversations go last.
+        let nobodys = placed.iter().rposition(|task| task.request.owner.is_none());
+        let youngest = placed.swap_remove(nobodys.unwrap_or(placed.len() - 1));
         youngest.waits_for_room = true;
         youngest.flush(self.outbox);
         if let Some(sequence) = youngest.sequence.take() {

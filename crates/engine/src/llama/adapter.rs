@@ -6,7 +6,8 @@ use std::ptr::NonNull;
 
 use llama_cpp_sys_2 as sys;
 
-use super::{Context, Model, c_path};
+use super::error::{ErrorSlot, take_text};
+use super::{Context, Model, c_path, shim};
 
 /// An adapter that fits a model, which frees it at its own end.
 pub(crate) struct LoraAdapter<'model> {
@@ -22,6 +23,15 @@ impl<'model> LoraAdapter<'model> {
         let pointer = NonNull::new(unsafe { sys::llama_adapter_lora_init(model.as_ptr(), path.as_ptr()) })?;
         Some(Self { pointer, model: PhantomData })
     }
+}
+
+/// What keeps an adapter from being used with a model, as far as the headers of their files tell.
+pub(crate) fn adapter_fault(model: &Path, adapter: &Path) -> Option<String> {
+    let (model, adapter) = (c_path(model)?, c_path(adapter)?);
+    let mut error = ErrorSlot::new();
+    // SAFETY: both paths are NUL-terminated.
+    let fault = unsafe { shim::engawa_adapter_fault(model.as_ptr(), adapter.as_ptr(), error.as_out()) };
+    error.check(fault).map_or_else(|error| Some(error.0), take_text)
 }
 
 impl<'model> Context<'model> {

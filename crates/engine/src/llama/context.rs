@@ -208,9 +208,7 @@ impl<'model> Context<'model> {
         // SAFETY: the model is loaded and outlives the context by its lifetime; the flag is static.
         let pointer = NonNull::new(unsafe { sys::llama_init_from_model(model.as_ptr(), params) })?;
         let batch = Batch::new(settings.n_batch);
-        // SAFETY: the model is loaded.
-        let is_recurrent =
-            unsafe { sys::llama_model_is_recurrent(model.as_ptr()) || sys::llama_model_is_hybrid(model.as_ptr()) };
+        let is_recurrent = model.is_recurrent();
         // SAFETY: the context was just made.
         let can_take_back = is_recurrent && unsafe { sys::llama_n_rs_seq(pointer.as_ptr()) } > 0;
         let recent = vec![Recent::default(); if can_take_back { usize::from(SEQUENCES) } else { 0 }];

@@ -53,6 +53,15 @@ impl ModelSettings {
         Self { params, _tensor_split: tensor_split, _overrides: Vec::new() }
     }
 
+    /// Reads the vocabulary, but no weights.
+    pub(crate) fn vocabulary_only() -> Self {
+        // SAFETY: returns a plain value.
+        let mut params = unsafe { sys::llama_model_default_params() };
+        params.vocab_only = true;
+        params.n_gpu_layers = 0;
+        Self { params, _tensor_split: Vec::new(), _overrides: Vec::new() }
+    }
+
     /// Whether the model's own heads that draft are loaded as well.
     #[must_use]
     pub(crate) fn with_heads(mut self, loaded: bool) -> Self {
@@ -242,6 +251,12 @@ impl Model {
     /// Layers that were asked to be on GPUs, if there are any GPUs: negative for all.
     pub(crate) fn gpu_layers(&self) -> i32 {
         self.n_gpu_layers
+    }
+
+    /// Whether some of its layers keep one state in place of all tokens.
+    pub(crate) fn is_recurrent(&self) -> bool {
+        // SAFETY: the model is loaded.
+        unsafe { sys::llama_model_is_recurrent(self.as_ptr()) || sys::llama_model_is_hybrid(self.as_ptr()) }
     }
 
     /// Whether it can write text: embedding models and encoders can't.

@@ -64,6 +64,8 @@ impl<'model> Sampler<'model> {
             },
             mirostat_tau: sampling.mirostat_tau,
             mirostat_eta: sampling.mirostat_eta,
+            adaptive_target: sampling.adaptive_target,
+            adaptive_decay: sampling.adaptive_decay,
             seed,
         };
         let mut error = ErrorSlot::new();

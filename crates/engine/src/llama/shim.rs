@@ -35,6 +35,8 @@ pub(super) struct Sampling {
     pub(super) mirostat: i32,
     pub(super) mirostat_tau: f32,
     pub(super) mirostat_eta: f32,
+    pub(super) adaptive_target: f32,
+    pub(super) adaptive_decay: f32,
     pub(super) seed: u32,
 }
 
@@ -173,6 +175,11 @@ unsafe extern "C" {
         error: *mut *mut c_char,
     ) -> i32;
 
+    pub(super) fn engawa_adapter_fault(
+        model: *const c_char,
+        adapter: *const c_char,
+        error: *mut *mut c_char,
+    ) -> *mut c_char;
     pub(super) fn engawa_can_draft(
         model: *const sys::llama_model,
         draft: *const sys::llama_model,

@@ -3,7 +3,7 @@
 use engawa_engine_client::protocol::{Adapter, LoadError, LoadSettings, Sampling};
 use engawa_testkit::{Fault, RandomAdapter, RandomModel};
 
-use crate::support::{ModelFile, finish, load, request, settings, start, user};
+use crate::support::{ModelFile, estimate, finish, load, request, settings, start, user};
 
 fn model() -> ModelFile {
     ModelFile::new(|path| RandomModel::new().write(path).unwrap())
@@ -49,11 +49,20 @@ async fn what_is_no_adapter_of_the_model_is_named_and_why() {
         assert_eq!(file, "model.gguf");
         assert!(reason.contains(expected), "{reason:?} lacks {expected:?}");
     };
-    check(adapter(RandomAdapter::new().dimension(128)), "incorrect shape").await;
-    check(adapter(RandomAdapter::new().layers(3)), "does not exist in base model").await;
-    check(adapter(RandomAdapter::new().architecture("qwen2")), "arch mismatch").await;
-    check(model(), "general.type").await;
-    check(ModelFile::new(|path| Fault::HtmlPage.write(path).unwrap()), "not a GGUF").await;
-    check(ModelFile::new(|_| {}), "does not exist").await;
-    check(adapter(RandomAdapter::new()).cut(), "").await;
+    let check = async |wrong: ModelFile, expected: &str, in_advance: Option<&str>| {
+        let told = estimate(&*start().await, &file, with(&[(&wrong, 1.0)])).await;
+        match (told, in_advance) {
+            (Err(LoadError::Adapter { reason, .. }), Some(part)) => assert!(reason.contains(part), "{reason:?}"),
+            (Ok(_), None) => {}
+            other => panic!("{other:?}"),
+        }
+        check(wrong, expected).await;
+    };
+    check(adapter(RandomAdapter::new().dimension(128)), "incorrect shape", Some("another shape")).await;
+    check(adapter(RandomAdapter::new().layers(3)), "does not exist in base model", None).await;
+    check(adapter(RandomAdapter::new().architecture("qwen2")), "arch mismatch", Some("another architecture")).await;
+    check(model(), "general.type", Some("general.type")).await;
+    check(ModelFile::new(|path| Fault::HtmlPage.write(path).unwrap()), "not a GGUF", Some("not a GGUF")).await;
+    check(ModelFile::new(|_| {}), "does not exist", Some("does not exist")).await;
+    check(adapter(RandomAdapter::new()).cut(), "", Some("end is missing")).await;
 }

@@ -50,6 +50,36 @@ async fn replies_are_written_side_by_side() {
 }
 
 #[tokio::test]
+async fn a_conversation_never_waits_for_requests_without_an_owner() {
+    let (engine, _file) = start_with(&slow()).await;
+    let mut endless: Vec<_> =
+        (0..12).map(|number| engine.generate(request(&[user(&format!("{number} on"))]))).collect();
+    first_text(&mut endless[0]).await;
+    let mut own = engine.generate(GenerateRequest { owner: Some("a".into()), ..request(&[user("on")]) });
+    first_text(&mut own).await;
+    for reply in endless.into_iter().chain([own]) {
+        reply.control.cancel();
+        assert_eq!(finish(reply).await.reason, FinishReason::Cancelled);
+    }
+    assert_eq!(say(&engine, &[user("hello")]).await.content, "x");
+}
+
+#[tokio::test]
+async fn answers_that_begin_together_read_their_prompt_once() {
+    let (engine, _file) = start_with(&slow()).await;
+    let messages = [user(&"many words ".repeat(100))];
+    let replies: Vec<_> = (0..3).map(|_| engine.generate(request(&messages))).collect();
+    let mut processed = Vec::new();
+    for reply in replies {
+        let reply = finish(reply).await;
+        assert_eq!(reply.content, "x");
+        processed.push(reply.timings.processed_tokens);
+    }
+    processed.sort_unstable();
+    assert!(processed[1] <= 32 && processed[2] > 200, "two read next to nothing: {processed:?}");
+}
+
+#[tokio::test]
 async fn a_reply_that_nobody_reads_does_not_stop_others() {
     let (engine, _file) = start_with(&ScriptedModel::new("x").endless_rule("on", "and on and on ")).await;
     let sampling = Sampling { max_tokens: Some(1000), ..Sampling::default() };

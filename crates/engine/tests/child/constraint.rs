@@ -86,7 +86,10 @@ async fn what_can_not_be_used_is_an_error_and_others_go_on() {
     let mut running = engine.generate(request(&[user("on")]));
     first_text(&mut running).await;
     let deep_groups = format!("root ::= {}\"a\"{}", "(".repeat(20_000), ")".repeat(20_000));
-    let deep_schema = format!("{}{{}}{}", r#"{"type":"array","items":"#.repeat(20_000), "}".repeat(20_000));
+    // Short enough, and still far deeper than anything should be.
+    let deep_schema = format!("{}{{}}{}", r#"{"items":"#.repeat(20_000), "}".repeat(20_000));
+    let many = "|\"a\"".repeat(30_000);
+    let many_again = format!("root ::= {}\nx ::= \"a\"{many}", "x? ".repeat(5000));
     let doubling = (0..60).fold(String::new(), |rules, n| rules + &format!("r{n} ::= r{} | r{}\n", n + 1, n + 1));
     for bad in [
         grammar("root ::= (\"a\""),
@@ -97,6 +100,8 @@ async fn what_can_not_be_used_is_an_error_and_others_go_on() {
         grammar(&deep_groups),
         grammar(&format!("root ::= r0\n{doubling}r60 ::= \"a\"")),
         grammar(&format!("root ::= \"{}\"{{2000}}", "a".repeat(50_000))),
+        grammar(&format!("root ::= \"a\"{many}")),
+        grammar(&many_again),
         schema("no JSON"),
         schema(r#"{"type": "nothing known"}"#),
         schema(r##"{"$ref": "#/nowhere"}"##),
@@ -109,9 +114,11 @@ async fn what_can_not_be_used_is_an_error_and_others_go_on() {
             other => panic!("{shown}: {other:?}"),
         }
     }
+    // What it wrote meanwhile was not read yet.
+    while running.events.try_recv().is_ok() {}
     first_text(&mut running).await;
     running.control.cancel();
-    finish(running).await;
+    assert_eq!(finish(running).await.reason, FinishReason::Cancelled);
     assert_eq!(say(&engine, &[user("and now?")]).await.content, "fine");
 }
 

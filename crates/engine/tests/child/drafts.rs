@@ -5,7 +5,9 @@ use engawa_engine_client::protocol::{
 };
 use engawa_testkit::{Architecture, Fault, RandomModel, ScriptedModel};
 
-use crate::support::{Finished, ModelFile, assistant, finish, first_text, load, request, settings, start, user};
+use crate::support::{
+    Finished, ModelFile, assistant, estimate, finish, first_text, load, request, settings, start, user,
+};
 
 /// The reply to a request with and without drafts.
 async fn both(file: &ModelFile, asked: &GenerateRequest) -> [Finished; 2] {
@@ -165,10 +167,13 @@ async fn a_model_that_can_not_draft_for_another_is_named_and_why() {
     let file = random(1);
     let check = async |draft: ModelFile, expected: &str| {
         let settings = LoadSettings { draft_model: Some(draft.path.clone()), ..settings() };
+        let told = estimate(&*start().await, &file, settings.clone()).await.unwrap_err();
         let error = load(&*start().await, &file, settings).await.unwrap_err();
-        let LoadError::DraftModel { file, reason } = error else { panic!("{error:?}") };
-        assert_eq!(file, "model.gguf");
-        assert!(reason.contains(expected), "{reason:?} lacks {expected:?}");
+        for error in [told, error] {
+            let LoadError::DraftModel { file, reason } = error else { panic!("{error:?}") };
+            assert_eq!(file, "model.gguf");
+            assert!(reason.contains(expected), "{reason:?} lacks {expected:?}");
+        }
     };
     let random = |model: RandomModel| ModelFile::new(|path| model.write(path).unwrap());
     check(random(RandomModel::new().vocabulary(4000)), "vocabulary").await;

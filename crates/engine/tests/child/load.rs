@@ -1,11 +1,11 @@
 //! Loading, and files that can't be loaded.
 
-use engawa_engine_client::protocol::{LoadError, LoadEstimate, LoadRequest, LoadSettings, Purpose, TemplateSource};
-use engawa_engine_client::{Engine, LoadEvent};
+use engawa_engine_client::LoadEvent;
+use engawa_engine_client::protocol::{LoadError, LoadRequest, LoadSettings, Purpose, TemplateSource};
 use engawa_testkit::gguf::TensorType;
 use engawa_testkit::{Fault, RandomModel, ScriptedModel};
 
-use crate::support::{ModelFile, load, patiently, say, settings, start, user};
+use crate::support::{ModelFile, estimate, load, patiently, say, settings, start, user};
 
 async fn error_of(file: &ModelFile) -> LoadError {
     load(&*start().await, file, settings()).await.unwrap_err()
@@ -49,11 +49,6 @@ async fn a_model_without_a_usable_template_gets_chatml() {
         assert_eq!(info.template.source, TemplateSource::ChatMl, "{fault:?}");
         say(&engine, &[user("hello")]).await;
     }
-}
-
-async fn estimate(engine: &Engine, file: &ModelFile, settings: LoadSettings) -> Result<LoadEstimate, LoadError> {
-    let request = LoadRequest { path: file.path.clone(), settings, purpose: Purpose::Replies, cache: None };
-    patiently(engine.estimate(request)).await.unwrap()
 }
 
 #[tokio::test]

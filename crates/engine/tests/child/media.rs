@@ -4,7 +4,8 @@ use std::io::Cursor;
 use std::sync::Arc;
 
 use engawa_engine_client::protocol::{
-    GenerateError, GenerateRequest, Inputs, LoadError, LoadSettings, Media, MediaKind, PromptMessage,
+    Constraint, FinishReason, GenerateError, GenerateRequest, Inputs, LoadError, LoadSettings, Media, MediaKind,
+    PromptMessage,
 };
 use engawa_engine_client::{Engine, ReplyEvent};
 use engawa_testkit::{Architecture, Fault, RandomModel, RandomProjector, wave};
@@ -12,7 +13,8 @@ use image::{ImageFormat, Rgb, RgbImage};
 
 use crate::saved::{cache, start_with};
 use crate::support::{
-    Finished, ModelFile, assistant, finish, finish_or_lose, load, patiently, request, settings, start, user,
+    Finished, ModelFile, assistant, estimate, finish, finish_or_lose, first_text, load, patiently, request, settings,
+    start, user,
 };
 
 fn model() -> ModelFile {
@@ -209,7 +211,11 @@ async fn pictures_are_shown_to_several_at_once() {
 #[tokio::test]
 async fn what_is_no_picture_is_refused_and_nothing_else_suffers() {
     let (engine, _files) = start_seeing().await;
-    let running = engine.generate(asking(&[user("Go on.")]));
+    let mut endless = asking(&[user("Go on.")]);
+    endless.sampling.max_tokens = None;
+    endless.decoding.constraint = Some(Constraint::Grammar("root ::= \"a\" root".into()));
+    let mut running = engine.generate(endless);
+    first_text(&mut running).await;
     let png = picture(250, ImageFormat::Png);
     let mut damaged = png.clone();
     damaged[40..60].fill(0);
@@ -223,7 +229,11 @@ async fn what_is_no_picture_is_refused_and_nothing_else_suffers() {
     let many = vec![png.clone(); 200];
     let error = refusal(&engine, &[showing(&many, "What are they?")]).await;
     assert!(matches!(error, GenerateError::ContextTooSmall { .. }), "{error:?}");
-    finish(running).await;
+    // What it wrote meanwhile was not read yet.
+    while running.events.try_recv().is_ok() {}
+    first_text(&mut running).await;
+    running.control.cancel();
+    assert_eq!(finish(running).await.reason, FinishReason::Cancelled);
     say(&engine, &[showing(&[png], "What is it?")]).await;
 }
 
@@ -240,13 +250,19 @@ async fn without_a_projector_pictures_are_refused() {
 #[tokio::test]
 async fn what_is_no_projector_of_the_model_is_named_and_why() {
     let file = model();
-    let check = async |wrong: ModelFile, expected: &str| {
-        let error = load(&*start().await, &file, with(&wrong)).await.unwrap_err();
+    let check_load = async |wrong: &ModelFile, expected: &str| {
+        let error = load(&*start().await, &file, with(wrong)).await.unwrap_err();
         let LoadError::Projector { file, reason } = error else { panic!("{error:?}") };
         assert_eq!(file, "model.gguf");
         assert!(reason.contains(expected), "{reason:?} lacks {expected:?}");
     };
-    check(ModelFile::new(|path| RandomProjector::new().dimension(128).write(path).unwrap()), "mismatch").await;
+    let check = async |wrong: ModelFile, expected: &str| {
+        let told = estimate(&*start().await, &file, with(&wrong)).await;
+        assert!(matches!(&told, Err(LoadError::Projector { reason, .. }) if reason.contains(expected)), "{told:?}");
+        check_load(&wrong, expected).await;
+    };
+    // What only its weights tell.
+    check_load(&ModelFile::new(|path| RandomProjector::new().dimension(128).write(path).unwrap()), "mismatch").await;
     check(model(), "it is no projector").await;
     let unknown = ModelFile::new(|path| {
         RandomProjector::new().write(path).unwrap();

@@ -62,10 +62,30 @@ async fn a_reused_prefix_gives_the_same_reply_as_an_empty_cache() {
 }
 
 #[tokio::test]
+async fn a_model_with_a_sliding_window_goes_back_too() {
+    let model = RandomModel::new().architecture(Architecture::MiMo2).window(Some(16));
+    let file = ModelFile::new(|path| model.write(path).unwrap());
+    let (warm, cold) = (start().await, start().await);
+    load(&warm, &file, settings()).await.unwrap();
+    load(&cold, &file, settings()).await.unwrap();
+    let long = user(&"What is the weather in Paris? ".repeat(10));
+    let [one, other] =
+        ["And in London?", "And in Tokyo, please?"].map(|last| [long.clone(), assistant("Sunny."), user(last)]);
+    let first = crate::support::finish(warm.generate(greedy(&one))).await;
+    // Far behind the window.
+    let edited = crate::support::finish(warm.generate(greedy(&other))).await;
+    let again = crate::support::finish(warm.generate(greedy(&one))).await;
+    assert!(edited.timings.reused_tokens > 100 && again.timings.reused_tokens > 100, "{:?}", edited.timings);
+    assert_eq!(again.content, first.content);
+    let whole = crate::support::finish(cold.generate(greedy(&other))).await;
+    assert_eq!((whole.timings.reused_tokens, &whole.content), (0, &edited.content));
+}
+
+#[tokio::test]
 async fn a_recurrent_model_goes_back_to_where_a_reply_or_a_message_began() {
     let file = ModelFile::new(|path| RandomModel::new().architecture(Architecture::Mamba).write(path).unwrap());
     let (warm, cold) = (start().await, start().await);
-    load(&warm, &file, settings()).await.unwrap();
+    assert!(load(&warm, &file, settings()).await.unwrap().is_recurrent);
     let ask = async |messages: &[_]| crate::support::finish(warm.generate(greedy(messages))).await;
     let first = ask(&[user("What is the weather in Paris?")]).await;
     let retried = ask(&[user("What is the weather in Paris?")]).await;

@@ -81,6 +81,20 @@ async fn every_setting_reaches_the_sampler() {
         assert_ne!(reply(changed).await, before, "{name} changes nothing");
     }
     assert_eq!(reply(plain).await, before, "it is the setting that makes the difference");
+    let dynamic = Sampling { dynatemp_range: 1.4, ..plain };
+    let xtc = Sampling { xtc_probability: 1.0, xtc_threshold: 0.0001, ..plain };
+    let mirostat = Sampling { mirostat: Mirostat::V2, ..plain };
+    let adaptive = Sampling { temperature: 0.3, adaptive_target: 0.4, adaptive_decay: 0.1, ..plain };
+    for (name, without, changed) in [
+        ("dynatemp_exponent", dynamic, Sampling { dynatemp_exponent: 8.0, ..dynamic }),
+        ("xtc_threshold", xtc, Sampling { xtc_threshold: 0.4, ..xtc }),
+        ("mirostat_tau", mirostat, Sampling { mirostat_tau: 0.5, ..mirostat }),
+        ("mirostat_eta", mirostat, Sampling { mirostat_eta: 1.0, ..mirostat }),
+        ("adaptive_target", Sampling { adaptive_target: -1.0, ..adaptive }, adaptive),
+        ("adaptive_decay", adaptive, Sampling { adaptive_decay: 0.98, ..adaptive }),
+    ] {
+        assert_ne!(reply(changed).await, reply(without).await, "{name} changes nothing");
+    }
 }
 
 #[tokio::test]

@@ -165,9 +165,16 @@ async fn damaged_files_and_those_of_another_model_are_never_used() {
 
     let mut flipped = whole.clone();
     flipped[whole.len() - 100] ^= 1;
-    for damaged in
-        [&whole[..whole.len() / 2], &whole[..20], &[], &flipped, b"engawakv and then nothing that makes sense"]
-    {
+    // Whole, but of a version to come: behind the 8 letters, the checksum of the head counts it in.
+    let mut newer = whole.clone();
+    newer[8] += 1;
+    let numbers: Vec<usize> =
+        newer[8..56].as_chunks().0.iter().map(|&number| usize::try_from(u64::from_le_bytes(number)).unwrap()).collect();
+    let head = 56 + 4 * numbers[2] + 8 * numbers[3];
+    let checksum = u64::from(crc32fast::hash(&newer[..head]));
+    newer[head..head + 8].copy_from_slice(&checksum.to_le_bytes());
+    let senseless = b"engawakv and then nothing that makes sense";
+    for damaged in [&whole[..whole.len() / 2], &whole[..20], &[], &flipped, &newer, senseless] {
         fs::write(path, damaged).unwrap();
         let engine = start_with(&file, cache(folder.path()), settings()).await;
         let reply = say(&engine, "a", &messages).await;

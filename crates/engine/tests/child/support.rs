@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engawa_engine_client::protocol::{
-    ContinueFinal, Decoding, FinishReason, GenerateRequest, LoadError, LoadRequest, LoadSettings, ModelInfo,
-    PromptMessage, Purpose, RequestId, Role, Sampling, Timings, TokenLogprob, ToolCall,
+    ContinueFinal, Decoding, FinishReason, GenerateRequest, LoadError, LoadEstimate, LoadRequest, LoadSettings,
+    ModelInfo, PromptMessage, Purpose, RequestId, Role, Sampling, Timings, TokenLogprob, ToolCall,
 };
 use engawa_engine_client::{Engine, EngineProgram, LoadEvent, Reply, ReplyEvent};
 use engawa_testkit::ScriptedModel;
@@ -150,6 +150,16 @@ pub(crate) async fn finish_or_lose(mut reply: Reply) -> Result<Finished, ReplyEv
             event @ (ReplyEvent::Failed(_) | ReplyEvent::Lost(_)) => return Err(event),
         }
     }
+}
+
+/// What a load would take.
+pub(crate) async fn estimate(
+    engine: &Engine,
+    file: &ModelFile,
+    settings: LoadSettings,
+) -> Result<LoadEstimate, LoadError> {
+    let request = LoadRequest { path: file.path.clone(), settings, purpose: Purpose::Replies, cache: None };
+    patiently(engine.estimate(request)).await.unwrap()
 }
 
 /// Waits for the first text of a reply.

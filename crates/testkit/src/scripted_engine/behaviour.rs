@@ -157,6 +157,7 @@ impl ModelBehaviour {
                 supports_thinking: true,
             },
             inputs: Inputs::default(),
+            is_recurrent: false,
         }
     }
 }
