@@ -102,17 +102,18 @@ def make(rng: Random, effort: float = 1.0) -> Dialogue:
 
 
 #: The kinds of drills, and how often each comes. Those of one question are short: three quarters of the drills are a third of their tokens.
-DRILLS = {"subject": 80, "question": 80, "instructed": 5, "character": 12, "recall": 20, "call": 14}
+DRILLS = {"subject": 80, "question": 80, "talk": 14, "instructed": 5, "character": 17, "recall": 26, "call": 14}
 
 #: What is said in drills, and how often each comes: of questions, and of all that is said beside them.
-_QUESTION_MOVES = {"topic": 80, "outside": 14, "introduce": 4, "help": 2}
+_QUESTION_MOVES = {"topic": 80, "outside": 14, "introduce": 5, "help": 2}
 _TALK_MOVES = {"greet": 30, "introduce": 12, "how_are_you": 8, "thanks": 8, "bye": 6, "help": 6, "format": 40}
 
 
-def drill(rng: Random, effort: float = 1.0, shares: dict[str, int] = DRILLS) -> Dialogue:
+def drill(rng: Random, effort: float = 1.0, shares: dict[str, int] = DRILLS, whole_answers: float = 0.0) -> Dialogue:
     """Questions and the beginnings of their answers or only their subjects, one call of a tool, or something to remember: what has to be chosen or copied, many times for little.
 
     `effort`, 0..=1: how many of the characters are told all that they are told in the application. `shares`: how often each kind comes.
+    `whole_answers`, 0..=1: how many of the characters answer to the end.
     """
     code = rng.choice(LANGUAGES)
     kind = rng.choices(list(shares), list(shares.values()))[0]
@@ -120,7 +121,7 @@ def drill(rng: Random, effort: float = 1.0, shares: dict[str, int] = DRILLS) -> 
         return _with_tool(code, rng, 0.0, only_call=True)
     if kind == "recall":
         speaker = _Speaker(code, rng, 0.3, opening="nothing")
-        fact = rng.choices(FACTS, (3, 1, 1))[0]
+        fact = rng.choices(FACTS, (2, 2, 1))[0]
         speaker.tell([fact])
         speaker.ask(fact)
         return speaker.dialogue
@@ -135,7 +136,8 @@ def drill(rng: Random, effort: float = 1.0, shares: dict[str, int] = DRILLS) -> 
         speaker, questions = _Speaker(code, rng, 1.0 if whole else 0.3, opening="character", whole=float(whole)), 9 if whole else 3
     for _ in range(questions):
         speaker.move(rng.choices(list(moves), list(moves.values()))[0])
-    speaker.dialogue.cut = 0 if kind == "subject" else 10 if speaker.voice == "neutral" else 20
+    if kind != "character" or rng.random() >= whole_answers:
+        speaker.dialogue.cut = 0 if kind == "subject" else 10 if speaker.voice == "neutral" else 20
     return speaker.dialogue
 
 

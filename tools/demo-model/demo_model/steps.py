@@ -12,7 +12,7 @@ from . import train as training
 from .network import Shape
 
 #: Of the model, not of Engawa: counted up when the model is made again.
-VERSION = "1.3"
+VERSION = "1.4"
 _TOKENIZER_DIALOGUES = 30_000
 _TEMPERATURES = (0.0, 0.7)
 

@@ -35,12 +35,14 @@ class Course:
     #: The share of the course in which dialogues grow from the shortest to their full length; 0: they have it from the start.
     growth: float = 0.0
     warm_up: float = 0.02
+    #: The share of the drills with characters whose answers are whole.
+    whole_answers: float = 0.0
     #: How often each kind of drill comes.
     kinds: dict[str, int] = field(default_factory=lambda: dialogues.DRILLS)
 
 
 #: Drills for what the main course has little of: what is said beside questions, and what to answer as a character.
-_MORE = {"subject": 30, "question": 50, "talk": 45, "instructed": 5, "character": 25, "recall": 25, "call": 15}
+_MORE = {"subject": 30, "question": 50, "talk": 30, "instructed": 5, "character": 35, "recall": 25, "call": 15}
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,10 @@ class Plan:
 
     subjects: Course = Course(seed=20261128, tokens=5_000_000, rate=0.02, cool_down=0.6, drills=1.0, kinds={"subject": 1})
     # Drills are three fifths of the tokens in the end.
-    main: Course = Course(seed=20261121, tokens=18_000_000, rate=0.02, cool_down=0.6, drills=0.86, growth=0.7)
+    main: Course = Course(seed=20261121, tokens=21_000_000, rate=0.02, cool_down=0.6, drills=0.86, growth=0.7)
     then: tuple[Course, ...] = (
-        Course(seed=1, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.92, kinds=_MORE),
-        Course(seed=2, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.92, kinds=_MORE),
+        Course(seed=1, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.92, whole_answers=0.7, kinds=_MORE),
+        Course(seed=2, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.92, whole_answers=0.7, kinds=_MORE),
         Course(seed=3, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.3),
     )
 
@@ -209,7 +211,7 @@ class _Batches:
     def _dialogue(self, effort: float) -> rendering.Encoded:
         while True:
             is_drill = self._rng.random() < self._course.drills
-            dialogue = dialogues.drill(self._rng, effort, self._course.kinds) if is_drill else dialogues.make(self._rng, effort)
+            dialogue = dialogues.drill(self._rng, effort, self._course.kinds, self._course.whole_answers) if is_drill else dialogues.make(self._rng, effort)
             encoded = rendering.encode(dialogue, self._tokenizer).up_to(self._context)
             if any(encoded.learnt) or max(encoded.subjects) >= 0:
                 return encoded
