@@ -60,6 +60,8 @@ class Plan:
         Course(seed=1, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.92, whole_answers=0.7, kinds=_MORE),
         Course(seed=2, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.92, whole_answers=0.7, kinds=_MORE),
         Course(seed=3, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.3),
+        Course(seed=4, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.92, whole_answers=0.7, kinds=_MORE),
+        Course(seed=5, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.92, whole_answers=0.7, kinds=_MORE),
     )
 
 
