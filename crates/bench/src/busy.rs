@@ -15,7 +15,7 @@ use crate::report;
 use crate::whole_path::settings;
 
 const ROUNDS: u32 = 3;
-const TOKENS: u32 = 24;
+const TOKENS: u32 = 48;
 const PROMPT: &str = "Tell a story about a porch.";
 
 pub(crate) async fn measure(model: &Path) -> anyhow::Result<()> {
@@ -27,9 +27,10 @@ pub(crate) async fn measure(model: &Path) -> anyhow::Result<()> {
     let [engine_alone, engine_beside, bare_alone, bare_beside] = &mut speeds;
     // The first round warms all up.
     for round in 0..=ROUNDS {
+        // It takes a moment until it is noticed that the other work is over, or there.
+        write(&engine).await?;
         let (of_engine, of_bare) = (write(&engine).await?, bare.run(PROMPT, TOKENS, round, threads)?.writing);
         let other_work = OtherWork::begin(processors + 1);
-        // It takes a moment until it is noticed.
         write(&engine).await?;
         let beside = write(&engine).await?;
         let bare_speed = bare.run(PROMPT, TOKENS, round, threads)?.writing;
