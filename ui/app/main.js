@@ -5,7 +5,7 @@
 import { chooseBackend } from "../backend/backend.js";
 import { AppShell } from "../components/app-shell/app-shell.js";
 import { chooseLanguage, useLanguage } from "../locales/translate.js";
-import { applyEvents } from "../state/events.js";
+import { addNotice, applyEvents } from "../state/events.js";
 import { initialState } from "../state/initial.js";
 import { Store } from "../state/store.js";
 import { conversationCommands, ensureConversation, openConversation } from "./conversation-commands.js";
@@ -34,9 +34,7 @@ function makeContext(backend, shell) {
     store,
     report(error) {
       const notice = { id: `window-${(ids += 1)}`, kind: /** @type {const} */ ("error"), error: toUiError(error) };
-      store.change(
-        (state) => (state.notices = [...state.notices.filter((each) => each.error.code !== notice.error.code), notice]),
-      );
+      store.change((state) => addNotice(state, notice));
     },
     toast(text, action = null) {
       store.change(

@@ -44,7 +44,7 @@ function applyEvent(state, event, now) {
  * @param {AppState} state
  * @param {EventOf<"notice">["notice"]} notice
  */
-function addNotice(state, notice) {
+export function addNotice(state, notice) {
   const others = state.notices.filter((each) => each.id !== notice.id && each.error.code !== notice.error.code);
   state.notices = [...others, notice];
 }

@@ -1,9 +1,9 @@
 // The functions that reach a model's own heads are not part of llama.cpp's stable interface yet.
-#include "gguf.h"
 #include "llama-ext.h"
 #include "llama-model.h"
 #include "llama.h"
 
+#include "gguf_file.h"
 #include "guard.h"
 #include "shim.h"
 
@@ -14,15 +14,15 @@
 
 char * engawa_heads_architecture(const char * path, char ** error) {
     return engawa_guard<char *>(error, nullptr, [&]() -> char * {
-        const gguf_init_params params{ /* no_alloc */ true, /* ctx */ nullptr };
-        const std::unique_ptr<gguf_context, decltype(&gguf_free)> file(gguf_init_from_file(path, params), gguf_free);
-        const int64_t name = file ? gguf_find_key(file.get(), "general.architecture") : -1;
-        if (name < 0 || gguf_get_kv_type(file.get(), name) != GGUF_TYPE_STRING) {
+        const gguf_file file(path);
+        const char *    name = file ? file.text("general.architecture") : nullptr;
+        if (!name) {
             return nullptr;
         }
-        const std::string architecture = gguf_get_val_str(file.get(), name);
-        const int64_t     heads        = gguf_find_key(file.get(), (architecture + ".nextn_predict_layers").c_str());
-        const bool        has_heads    = heads >= 0 && gguf_get_kv_type(file.get(), heads) == GGUF_TYPE_UINT32 && gguf_get_val_u32(file.get(), heads) > 0;
+        const std::string architecture = name;
+        const int64_t     heads        = gguf_find_key(file.values.get(), (architecture + ".nextn_predict_layers").c_str());
+        const bool        has_heads    = heads >= 0 && gguf_get_kv_type(file.values.get(), heads) == GGUF_TYPE_UINT32 &&
+                               gguf_get_val_u32(file.values.get(), heads) > 0;
         return has_heads ? engawa_copy(architecture) : nullptr;
     });
 }

@@ -1,16 +1,13 @@
 #include "fit.h"
-#include "ggml.h"
-#include "gguf.h"
 #include "json.h"
 #include "llama.h"
 #include "speculative.h"
 
+#include "gguf_file.h"
 #include "guard.h"
 #include "shim.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -36,53 +33,27 @@ bool engawa_can_draft(const llama_model * model, const llama_model * draft, char
     return engawa_guard<bool>(error, false, [&] { return common_speculative_are_compatible(model, draft); });
 }
 
-namespace {
-
-// The header of a GGUF; its tensors have shapes and no data.
-struct gguf_header {
-    std::unique_ptr<ggml_context, decltype(&ggml_free)> tensors{ nullptr, ggml_free };
-    std::unique_ptr<gguf_context, decltype(&gguf_free)> values{ nullptr, gguf_free };
-
-    explicit gguf_header(const char * path) {
-        ggml_context *         context = nullptr;
-        const gguf_init_params params{ /* no_alloc */ true, /* ctx */ &context };
-        values.reset(gguf_init_from_file(path, params));
-        tensors.reset(context);
-    }
-
-    // Empty where there is none.
-    std::string text(const char * key) const {
-        const int64_t index = gguf_find_key(values.get(), key);
-        return index >= 0 && gguf_get_kv_type(values.get(), index) == GGUF_TYPE_STRING ? gguf_get_val_str(values.get(), index) : "";
-    }
-};
-
-} // namespace
-
 char * engawa_adapter_fault(const char * model, const char * adapter, char ** error) {
     return engawa_guard<char *>(error, nullptr, [&]() -> char * {
-        const gguf_header base(model);
-        const gguf_header lora(adapter);
-        if (!lora.values) {
+        const gguf_file base(model);
+        const gguf_file lora(adapter);
+        if (!lora) {
             return engawa_copy("it is no GGUF, or damaged");
         }
-        if (lora.text("general.type") != "adapter") {
+        const char * type = lora.text("general.type");
+        if (!type || std::string(type) != "adapter") {
             return engawa_copy("it is no adapter: its general.type is not \"adapter\"");
         }
-        const uint64_t length = std::filesystem::file_size(std::filesystem::u8path(adapter));
-        const uint64_t begin  = gguf_get_data_offset(lora.values.get());
-        for (int64_t i = 0; i < gguf_get_n_tensors(lora.values.get()); i++) {
-            const uint64_t offset = gguf_get_tensor_offset(lora.values.get(), i);
-            const uint64_t size   = gguf_get_tensor_size(lora.values.get(), i);
-            if (begin > length || offset > length - begin || size > length - begin - offset) {
-                return engawa_copy("its end is missing");
-            }
+        if (!lora.is_whole()) {
+            return engawa_copy("its end is missing");
         }
-        if (!base.values) {
+        if (!base) {
             return nullptr;
         }
-        const std::string architecture = lora.text("general.architecture");
-        if (architecture != base.text("general.architecture")) {
+        const char *      own          = base.text("general.architecture");
+        const char *      trained_for  = lora.text("general.architecture");
+        const std::string architecture = trained_for ? trained_for : "";
+        if (architecture != (own ? own : "")) {
             return engawa_copy("it was made for another architecture, " + architecture.substr(0, 64));
         }
         const std::string ending = ".lora_a";

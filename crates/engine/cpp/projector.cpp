@@ -1,37 +1,28 @@
-#include "gguf.h"
 #include "json.h"
 #include "mtmd-helper.h"
 #include "mtmd.h"
 
+#include "gguf_file.h"
 #include "guard.h"
 #include "shim.h"
 
-#include <filesystem>
 #include <memory>
 #include <stdexcept>
 
 char * engawa_projector_kinds(const char * path, char ** error) {
     return engawa_guard<char *>(error, nullptr, [&]() -> char * {
-        const gguf_init_params params{ /* no_alloc */ true, /* ctx */ nullptr };
-        const std::unique_ptr<gguf_context, decltype(&gguf_free)> file(gguf_init_from_file(path, params), gguf_free);
+        const gguf_file file(path);
         if (!file) {
             return nullptr;
         }
         // Nothing else looks: what is missing would be read as anything.
-        const uint64_t length = std::filesystem::file_size(std::filesystem::u8path(path));
-        const uint64_t begin  = gguf_get_data_offset(file.get());
-        for (int64_t i = 0; i < gguf_get_n_tensors(file.get()); i++) {
-            const uint64_t offset = gguf_get_tensor_offset(file.get(), i);
-            const uint64_t size   = gguf_get_tensor_size(file.get(), i);
-            if (begin > length || offset > length - begin || size > length - begin - offset) {
-                throw std::runtime_error("its end is missing");
-            }
+        if (!file.is_whole()) {
+            throw std::runtime_error("its end is missing");
         }
         common_json kinds = common_json::array();
         for (const char * key : { "clip.projector_type", "clip.vision.projector_type", "clip.audio.projector_type" }) {
-            const int64_t id = gguf_find_key(file.get(), key);
-            if (id >= 0 && gguf_get_kv_type(file.get(), id) == GGUF_TYPE_STRING) {
-                kinds.push_back(gguf_get_val_str(file.get(), id));
+            if (const char * kind = file.text(key)) {
+                kinds.push_back(kind);
             }
         }
         return engawa_copy(kinds.dump());

@@ -57,11 +57,8 @@ class Plan:
     # Drills are three fifths of the tokens in the end.
     main: Course = Course(seed=20261121, tokens=21_000_000, rate=0.02, cool_down=0.6, drills=0.86, growth=0.7)
     then: tuple[Course, ...] = (
-        Course(seed=1, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.92, whole_answers=0.7, kinds=_MORE),
-        Course(seed=2, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.92, whole_answers=0.7, kinds=_MORE),
+        *(Course(seed=seed, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.92, whole_answers=0.7, kinds=_MORE) for seed in (1, 2, 4, 5)),
         Course(seed=3, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.3),
-        Course(seed=4, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.92, whole_answers=0.7, kinds=_MORE),
-        Course(seed=5, tokens=1_000_000, rate=0.008, cool_down=0.95, drills=0.92, whole_answers=0.7, kinds=_MORE),
     )
 
 

@@ -55,11 +55,9 @@ impl ModelSettings {
 
     /// Reads the vocabulary, but no weights.
     pub(crate) fn vocabulary_only() -> Self {
-        // SAFETY: returns a plain value.
-        let mut params = unsafe { sys::llama_model_default_params() };
-        params.vocab_only = true;
-        params.n_gpu_layers = 0;
-        Self { params, _tensor_split: Vec::new(), _overrides: Vec::new() }
+        let mut settings = Self::new(&LoadSettings { n_gpu_layers: 0, ..LoadSettings::default() });
+        settings.params.vocab_only = true;
+        settings
     }
 
     /// Whether the model's own heads that draft are loaded as well.
