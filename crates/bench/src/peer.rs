@@ -30,18 +30,36 @@ impl PeerTools {
         Ok(Some(Self { folder }))
     }
 
-    /// Reads a prompt of `read` tokens and, behind as many, writes `write` tokens: what llama-bench measures.
-    pub(crate) fn bench(&self, model: &Path, read: u32, write: u32, threads: u32) -> anyhow::Result<Speeds> {
-        Ok(Speeds {
-            reading: self.bench_one(model, threads, (read, 0, 0))?,
-            writing: self.bench_one(model, threads, (0, write, read))?,
-        })
+    /// Reads a prompt of `read` tokens and, behind as many, writes `write` tokens, `repeats` times: what llama-bench measures.
+    pub(crate) fn bench(
+        &self,
+        model: &Path,
+        (read, write): (u32, u32),
+        threads: u32,
+        repeats: u32,
+    ) -> anyhow::Result<Vec<Speeds>> {
+        let reading = self.bench_one(model, threads, repeats, (read, 0, 0))?;
+        let writing = self.bench_one(model, threads, repeats, (0, write, read))?;
+        Ok(reading.into_iter().zip(writing).map(|(reading, writing)| Speeds { reading, writing }).collect())
     }
 
     /// Tokens per second of one test of llama-bench: tokens that are read, tokens that are written, and those in front of them.
-    fn bench_one(&self, model: &Path, threads: u32, (read, write, before): (u32, u32, u32)) -> anyhow::Result<f64> {
-        let numbers =
-            [("-p", read), ("-n", write), ("-d", before), ("-t", threads), ("-b", BATCH), ("-ub", BATCH), ("-r", 1)];
+    fn bench_one(
+        &self,
+        model: &Path,
+        threads: u32,
+        repeats: u32,
+        (read, write, before): (u32, u32, u32),
+    ) -> anyhow::Result<Vec<f64>> {
+        let numbers = [
+            ("-p", read),
+            ("-n", write),
+            ("-d", before),
+            ("-t", threads),
+            ("-b", BATCH),
+            ("-ub", BATCH),
+            ("-r", repeats),
+        ];
         let output = Command::new(self.folder.join("llama-bench"))
             .arg("-m")
             .arg(model)
@@ -53,7 +71,10 @@ impl PeerTools {
         ensure!(output.status.success(), "llama-bench ended with {}", output.status);
         let tests: Vec<Value> =
             serde_json::from_slice(&output.stdout).context("while reading what llama-bench wrote")?;
-        tests.first().and_then(|test| test["avg_ts"].as_f64()).context("llama-bench left the test out")
+        let samples = tests.first().and_then(|test| test["samples_ts"].as_array());
+        let speeds = samples.into_iter().flatten().filter_map(Value::as_f64).collect::<Vec<_>>();
+        ensure!(speeds.len() == repeats as usize, "llama-bench left tests out: {tests:?}");
+        Ok(speeds)
     }
 
     /// Starts `llama-server` as it is by default, but for the comparison's context, batch and threads, and `slots` if given.
