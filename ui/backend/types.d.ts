@@ -140,7 +140,7 @@ export interface LoadSettings {
   /** -1 all that fit, 0 none. */
   nGpuLayers: number;
   /** What is spread over several GPUs. */
-  gpuSplit: "none" | "layers" | "rows";
+  gpuSplit: "none" | "layers" | "rows" | "tensors";
   /** The number of the GPU that has all of it where nothing is spread. */
   mainGpu: number;
   /** By GPU; empty: by the memory that is free. */

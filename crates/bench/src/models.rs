@@ -15,7 +15,7 @@ use crate::peer::PeerTools;
 use crate::report;
 use crate::whole_path::settings;
 
-const ROUNDS: u32 = 3;
+const ROUNDS: u32 = 4;
 /// How often each side is measured before it is the other's turn.
 const REPEATS: u32 = 3;
 const TOKENS: u32 = 40;
@@ -57,32 +57,34 @@ pub(crate) async fn measure(peer: Option<&PeerTools>, folder: &Path) -> anyhow::
 }
 
 async fn measure_one(model: &Path, yardstick: &Yardstick<'_>, name: &str, threads: u32) -> anyhow::Result<()> {
-    let engine = EngineAlone::load(model, settings(Speculation::Off, threads)).await?;
     let mut pairs = Pairs::default();
-    // The first round warms all up.
-    for round in 0..=ROUNDS {
+    for round in 0..ROUNDS {
+        // Where the system puts a process makes it slow or fast for its whole life: both sides begin anew each time.
+        let engine = EngineAlone::load(model, settings(Speculation::Off, threads)).await?;
         let mut ours = Vec::new();
         let mut read = 0;
-        for repeat in 0..REPEATS {
+        // The first warms all up, as llama-bench does by itself.
+        for repeat in 0..=REPEATS {
             let message = PromptMessage::new(Role::User, prompt(threads, round, repeat));
             let sampling = Sampling { max_tokens: Some(TOKENS), ..Sampling::default() };
             let answer = engine.answer(vec![message], Vec::new(), sampling).await?;
             read = answer.timings.processed_tokens;
-            ours.push(speeds(&answer.timings)?);
+            let speeds = speeds(&answer.timings)?;
+            if repeat > 0 {
+                ours.push(speeds);
+            }
         }
+        engine.stop().await;
         let alone = match yardstick {
             Yardstick::Bare(bare) => (0..REPEATS)
                 .map(|repeat| bare.run(&prompt(threads, round, repeat), TOKENS, round * REPEATS + repeat, threads))
                 .collect::<anyhow::Result<_>>()?,
             Yardstick::LlamaBench(tools) => tools.bench(model, (read, TOKENS), threads, REPEATS)?,
         };
-        if round > 0 {
-            pairs.ours.extend(ours);
-            pairs.alone.extend(alone);
-        }
-        eprintln!("{name}: round {round} of {ROUNDS}");
+        pairs.ours.extend(ours);
+        pairs.alone.extend(alone);
+        eprintln!("{name}: {} of {ROUNDS} rounds", round + 1);
     }
-    engine.stop().await;
     pairs.report(name, yardstick.name());
     Ok(())
 }

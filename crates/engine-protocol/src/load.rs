@@ -113,6 +113,9 @@ pub enum SplitMode {
     Layers,
     /// Each GPU has rows of all matrices, where its back end can do that.
     Rows,
+    /// Each GPU has a part of every layer and of its KV cache, and all compute at the same time. Needs flash attention; llama.cpp
+    /// knows how for some architectures only.
+    Tensors,
 }
 
 /// A LoRA adapter: a small change to a model's weights, in a GGUF of its own.

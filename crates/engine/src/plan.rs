@@ -55,10 +55,10 @@ impl LoadPlan {
             draft: settings.draft_model.is_some().then(|| ModelSettings::new(&beside)),
             used: Err(LoadError::Cancelled),
         };
-        // Shares by hand, and rows, are what llama.cpp's fit leaves alone.
+        // Shares by hand, rows, and parts of tensors are what llama.cpp's fit leaves alone.
         let is_fitted = settings.n_gpu_layers < 0
             && settings.gpu_split.shares.is_empty()
-            && settings.gpu_split.mode != SplitMode::Rows;
+            && matches!(settings.gpu_split.mode, SplitMode::None | SplitMode::Layers);
         let n_ctx = n_ctx_of(path, settings, &plan.model);
         if let Ok(n_ctx) = n_ctx
             && is_fitted

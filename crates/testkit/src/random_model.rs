@@ -72,6 +72,7 @@ pub struct RandomModel {
     guessing: u32,
     missing_guessing: u32,
     foreseeable: bool,
+    experts: u32,
     template: Template,
 }
 
@@ -95,6 +96,7 @@ impl Default for RandomModel {
             guessing: 0,
             missing_guessing: 0,
             foreseeable: false,
+            experts: 0,
             template: Template::default(),
         }
     }
@@ -172,6 +174,8 @@ impl RandomModel {
         missing_guessing: u32;
         /// Makes what follows depend on the last token alone, so that heads that guess are always right.
         foreseeable: bool;
+        /// Sets how many experts the feed-forward layers of llama's blocks have, of which each token takes two; 0: none.
+        experts: u32;
         /// Sets the chat template.
         template: Template;
     }
@@ -261,6 +265,10 @@ impl RandomModel {
         if guessing > 0 {
             set("nextn_predict_layers", guessing);
         }
+        if self.experts > 0 {
+            set("expert_count", self.experts);
+            set("expert_used_count", self.experts.min(2));
+        }
         let head = self.dimension / self.heads;
         match self.architecture {
             Architecture::MiMo2 => {
@@ -338,6 +346,10 @@ impl Weights<'_> {
             }
             self.returning(&name("attn_output.weight"), dimension, dimension);
             self.vector(&name("ffn_norm.weight"), dimension, 1.0);
+            if self.model.experts > 0 {
+                self.add_experts(&name("ffn"), dimension, feed_forward);
+                continue;
+            }
             self.matrix(&name("ffn_gate.weight"), dimension, feed_forward);
             self.matrix(&name("ffn_up.weight"), dimension, feed_forward);
             self.returning(&name("ffn_down.weight"), feed_forward, dimension);
@@ -345,6 +357,15 @@ impl Weights<'_> {
                 self.add_guessing(&name("nextn"), dimension);
             }
         }
+    }
+
+    /// A feed-forward layer of which each token takes two experts (Mixtral's).
+    fn add_experts(&mut self, name: &str, dimension: u64, feed_forward: u64) {
+        let experts = u64::from(self.model.experts);
+        self.plain_matrix(&format!("{name}_gate_inp.weight"), dimension, experts);
+        self.stack(&format!("{name}_gate_exps.weight"), &[dimension, feed_forward, experts]);
+        self.stack(&format!("{name}_up_exps.weight"), &[dimension, feed_forward, experts]);
+        self.stack(&format!("{name}_down_exps.weight"), &[feed_forward, dimension, experts]);
     }
 
     /// The rest of a block of Qwen3.5: a gated delta net or a gated attention, and a feed-forward layer.
@@ -483,6 +504,12 @@ impl Weights<'_> {
     }
 
     fn matrix(&mut self, name: &str, row_length: u64, rows: u64) {
+        self.stack(name, &[row_length, rows]);
+    }
+
+    /// Matrices of one shape, `[row length, rows, matrices]`, or one.
+    fn stack(&mut self, name: &str, shape: &[u64]) {
+        let (row_length, rows) = (shape[0], shape[1..].iter().product::<u64>());
         let mut tensor_type = self.model.tensor_type;
         if tensor_type == TensorType::Q4K && !row_length.is_multiple_of(tensor_type.block_length() as u64) {
             tensor_type = TensorType::Q8_0;
@@ -496,6 +523,6 @@ impl Weights<'_> {
             let mut noise = Noise::new(seed);
             Source::Rows(Box::new(move |_, row| noise.fill_normal(row, deviation)))
         };
-        self.writer.tensor(name, &[row_length, rows], tensor_type, source);
+        self.writer.tensor(name, shape, tensor_type, source);
     }
 }

@@ -79,6 +79,7 @@ enum SplitMode {
     None,
     Layers,
     Rows,
+    Tensors,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -233,6 +234,7 @@ impl From<engawa_chat::LoadSettings> for LoadSettings {
                 engawa_chat::SplitMode::None => SplitMode::None,
                 engawa_chat::SplitMode::Layers => SplitMode::Layers,
                 engawa_chat::SplitMode::Rows => SplitMode::Rows,
+                engawa_chat::SplitMode::Tensors => SplitMode::Tensors,
             },
             main_gpu: settings.gpu_split.main,
             gpu_shares: settings.gpu_split.shares,
@@ -264,6 +266,7 @@ impl From<LoadSettings> for engawa_chat::LoadSettings {
                     SplitMode::None => engawa_chat::SplitMode::None,
                     SplitMode::Layers => engawa_chat::SplitMode::Layers,
                     SplitMode::Rows => engawa_chat::SplitMode::Rows,
+                    SplitMode::Tensors => engawa_chat::SplitMode::Tensors,
                 },
                 main: settings.main_gpu,
                 shares: settings.gpu_shares,

@@ -48,7 +48,7 @@ export class LoadOptions extends HTMLElement {
       ...selectOption(
         "gpuSplit",
         settings.gpuSplit,
-        ["layers", "rows", "none"],
+        ["layers", "rows", "tensors", "none"],
         (value) => translate(`load.split.${value}`),
         change,
       ),

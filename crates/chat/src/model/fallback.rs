@@ -1,6 +1,6 @@
 //! What to try next when a model could not be loaded as a person asked.
 
-use engawa_engine_client::protocol::{FlashAttention, KvType, LoadError, LoadSettings};
+use engawa_engine_client::protocol::{FlashAttention, GpuSplit, KvType, LoadError, LoadSettings, SplitMode};
 use engawa_engine_client::{ExitCause, ExitReport};
 
 use super::state::ModelError;
@@ -15,7 +15,8 @@ const WHOLE_CONTEXT: u32 = 131_072;
 /// The next safer settings, closest to what was asked for; `None` when nothing is left or would help.
 ///
 /// No draft model, fewer layers on a GPU that is full, less memory where it costs no quality, then a smaller context. After a
-/// crash, only what drivers and rare models stumble over goes: the GPU, flash attention and the draft model.
+/// crash, only what drivers and rare models stumble over goes: layers in parts on several GPUs, then the GPU, flash attention and the
+/// draft model.
 pub(crate) fn safer_settings(settings: &LoadSettings, error: &ModelError, layers: Option<u64>) -> Option<LoadSettings> {
     match error {
         ModelError::Load(LoadError::NotEnoughMemory { needed, .. }) => {
@@ -25,6 +26,11 @@ pub(crate) fn safer_settings(settings: &LoadSettings, error: &ModelError, layers
         }
         ModelError::EngineEnded(ExitReport { cause: ExitCause::Signal(OUT_OF_MEMORY), .. }) => smaller(settings, None),
         ModelError::EngineEnded(ExitReport { cause: ExitCause::Signal(_) | ExitCause::Code(_), .. }) => {
+            if matches!(settings.gpu_split.mode, SplitMode::Rows | SplitMode::Tensors) {
+                // Few back ends can compute so.
+                let gpu_split = GpuSplit { mode: SplitMode::Layers, ..settings.gpu_split.clone() };
+                return Some(LoadSettings { gpu_split, ..settings.clone() });
+            }
             let plain = LoadSettings {
                 n_gpu_layers: 0,
                 type_k: KvType::F16,
@@ -130,6 +136,11 @@ mod tests {
         let steps_after_crash = steps(LoadSettings::default(), &crash);
         assert_eq!(steps_after_crash.len(), 1);
         assert_eq!(steps_after_crash[0].flash_attention, FlashAttention::Off);
+        for mode in [SplitMode::Rows, SplitMode::Tensors] {
+            let gpu_split = GpuSplit { mode, ..GpuSplit::default() };
+            let steps = steps(LoadSettings { gpu_split, ..LoadSettings::default() }, &crash);
+            assert_eq!((steps.len(), &steps[0]), (2, &LoadSettings::default()), "whole layers first");
+        }
         let refused = ModelError::Load(LoadError::Refused { reason: String::new() });
         assert!(steps(LoadSettings::default(), &refused).is_empty());
     }

@@ -41,6 +41,7 @@ impl ModelSettings {
             SplitMode::None => sys::LLAMA_SPLIT_MODE_NONE,
             SplitMode::Layers => sys::LLAMA_SPLIT_MODE_LAYER,
             SplitMode::Rows => sys::LLAMA_SPLIT_MODE_ROW,
+            SplitMode::Tensors => sys::LLAMA_SPLIT_MODE_TENSOR,
         };
         params.main_gpu = i32::try_from(split.main).unwrap_or(i32::MAX);
         let mut tensor_split = Vec::new();

@@ -132,6 +132,49 @@ async fn what_does_not_fit_the_gpu_stays_with_the_processor() {
 
 #[tokio::test]
 #[ignore = "needs the Vulkan back end"]
+async fn experts_stay_with_the_processor_before_whole_layers_do() {
+    let stage = Stage::new();
+    let shape = RandomModel::new().layers(8).dimension(256).heads(4).kv_heads(4).feed_forward(512).experts(8);
+    let file = ModelFile::new(|path| shape.write(path).unwrap());
+    let engine = stage.engine().await;
+    let estimate = async |n_ctx| -> LoadEstimate {
+        let (path, settings) = (file.path.clone(), settings(-1, n_ctx));
+        let request = LoadRequest { path, settings, purpose: Purpose::Replies, cache: None };
+        engine.estimate(request).await.unwrap().unwrap()
+    };
+    let small = estimate(512).await;
+    let [gpu, host] = small.devices.as_slice() else { panic!("{small:?}") };
+    let per_token = gpu.context / 512;
+    let (in_all, rest) = (gpu.weights, host.weights);
+    // The largest context beside which all weights have room on the device.
+    let (mut fits, mut is_short) = (512, u32::try_from(gpu.memory_free / per_token).unwrap());
+    while u64::from(is_short - fits) * per_token > 4 << 20 {
+        let middle = fits.midpoint(is_short);
+        let told = estimate(middle).await;
+        let host = told.devices.last().unwrap();
+        if host.weights == rest && told.n_gpu_layer == told.n_layer { fits = middle } else { is_short = middle }
+    }
+    let n_ctx = is_short + u32::try_from((8 << 20) / per_token).unwrap();
+    let told = estimate(n_ctx).await;
+    let [gpu, host] = told.devices.as_slice() else { panic!("{told:?}") };
+    assert_eq!((told.n_gpu_layer, told.n_layer), (9, 9), "{told:?}");
+    assert!(host.weights > rest && gpu.weights > 0 && gpu.weights < in_all, "{told:?}");
+    assert!(gpu.context >= per_token * u64::from(n_ctx), "{told:?}");
+
+    let mut texts = Vec::new();
+    for asked in [settings(-1, n_ctx), settings(0, 512)] {
+        let engine = stage.engine().await;
+        let info = load(&engine, &file, asked.clone()).await.unwrap();
+        assert_eq!(info.n_gpu_layer, if asked.n_gpu_layers == 0 { 0 } else { 9 });
+        let mut asked = request(&[user("Tell me about porches.")]);
+        asked.sampling = Sampling { temperature: 0.0, max_tokens: Some(20), ..Sampling::default() };
+        texts.push(finish(engine.generate(asked)).await.content);
+    }
+    assert!(!texts[0].is_empty() && texts[0] == texts[1], "{texts:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs the Vulkan back end"]
 async fn several_gpus_share_a_model_as_they_are_told() {
     let stage = Stage::new();
     let file = model();
@@ -149,6 +192,9 @@ async fn several_gpus_share_a_model_as_they_are_told() {
     assert!(first == 0 && second > 0, "{first} {second}");
     let one = weights(SplitMode::None, &[]).await;
     assert!(one.len() == 1 && one[0] >= second, "{one:?}");
+    // To llama.cpp they are one device then. Vulkan can't compute so, so nothing is loaded here.
+    let parts = weights(SplitMode::Tensors, &[]).await;
+    assert!(parts.len() == 1 && parts[0] > 0, "{parts:?}");
 
     let shares = vec![1.0, 1.0];
     let gpu_split = GpuSplit { mode: SplitMode::Layers, main: 0, shares };
