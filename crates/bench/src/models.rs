@@ -113,18 +113,17 @@ struct Pairs {
 impl Pairs {
     /// Other work on the machine only ever slows: what a side can do is its fastest time. The medians say how quiet it was.
     fn report(&self, name: &str, yardstick: &str) {
-        let kinds: [(&str, fn(&Speeds) -> f64); 2] =
-            [("reading", |speeds| speeds.reading), ("writing", |speeds| speeds.writing)];
-        for (what, speed) in kinds {
-            let [ours, alone] = [&self.ours, &self.alone].map(|side| side.iter().map(speed).collect::<Vec<_>>());
-            let best = |side: &[f64]| side.iter().copied().fold(0.0, f64::max);
-            let (ratio, reached) = (best(&ours) / best(&alone), best(&alone));
-            let usual = report::median(&mut ours.clone()) / report::median(&mut alone.clone());
-            report::line(
-                &format!("{what}, {name}: engine ÷ {yardstick}"),
-                &format!("{ratio:.3} of {reached:.1} tokens/s (medians: {usual:.3})"),
-                "≥ 0.98",
-            );
-        }
+        let reading = |speeds: &Speeds| speeds.reading;
+        let writing = |speeds: &Speeds| speeds.writing;
+        self.report_one(&format!("reading, {name}: engine ÷ {yardstick}"), reading);
+        self.report_one(&format!("writing, {name}: engine ÷ {yardstick}"), writing);
+    }
+
+    fn report_one(&self, figure: &str, speed: impl Fn(&Speeds) -> f64) {
+        let [ours, alone] = [&self.ours, &self.alone].map(|side| side.iter().map(&speed).collect::<Vec<_>>());
+        let best = |side: &[f64]| side.iter().copied().fold(0.0, f64::max);
+        let (ratio, reached) = (best(&ours) / best(&alone), best(&alone));
+        let usual = report::median(&mut ours.clone()) / report::median(&mut alone.clone());
+        report::line(figure, &format!("{ratio:.3} of {reached:.1} tokens/s (medians: {usual:.3})"), "≥ 0.98");
     }
 }
