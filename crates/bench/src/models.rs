@@ -59,7 +59,7 @@ pub(crate) async fn measure(peer: Option<&PeerTools>, folder: &Path) -> anyhow::
 async fn measure_one(model: &Path, yardstick: &Yardstick<'_>, name: &str, threads: u32) -> anyhow::Result<()> {
     let mut pairs = Pairs::default();
     for round in 0..ROUNDS {
-        // Where the system puts a process makes it slow or fast for its whole life: both sides begin anew each time.
+        // Where the system puts a process makes it slow or fast for its whole life, so the engine begins anew each time, as llama-bench does.
         let engine = EngineAlone::load(model, settings(Speculation::Off, threads)).await?;
         let mut ours = Vec::new();
         let mut read = 0;

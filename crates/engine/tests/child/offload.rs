@@ -6,13 +6,11 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use engawa_engine_client::protocol::{
-    DeviceKind, GpuSplit, LoadEstimate, LoadRequest, LoadSettings, Purpose, Sampling, SplitMode,
-};
+use engawa_engine_client::protocol::{DeviceKind, GpuSplit, LoadSettings, Sampling, SplitMode};
 use engawa_engine_client::{Engine, EngineProgram};
 use engawa_testkit::RandomModel;
 
-use crate::support::{ModelFile, finish, load, request, start_program, user};
+use crate::support::{ModelFile, estimate, finish, load, request, start_program, user};
 
 const DRIVER: &str = "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json";
 
@@ -74,6 +72,13 @@ fn settings(n_gpu_layers: i32, n_ctx: u32) -> LoadSettings {
     LoadSettings { n_gpu_layers, n_ctx, ..LoadSettings::default() }
 }
 
+/// The text that is likeliest by the loaded model.
+async fn write(engine: &Arc<Engine>, max_tokens: u32) -> String {
+    let mut asked = request(&[user("Tell me about porches.")]);
+    asked.sampling = Sampling { temperature: 0.0, max_tokens: Some(max_tokens), ..Sampling::default() };
+    finish(engine.generate(asked)).await.content
+}
+
 #[tokio::test]
 #[ignore = "needs the Vulkan back end"]
 async fn all_layers_some_and_none_write_the_same() {
@@ -85,9 +90,7 @@ async fn all_layers_some_and_none_write_the_same() {
         let info = load(&engine, &file, settings(asked, 512)).await.unwrap();
         assert_eq!((info.n_layer, info.n_gpu_layer), (17, expected), "{asked} layers");
         assert_eq!(info.devices.is_empty(), expected == 0);
-        let mut asked = request(&[user("Tell me about porches.")]);
-        asked.sampling = Sampling { temperature: 0.0, max_tokens: Some(40), ..Sampling::default() };
-        texts.push(finish(engine.generate(asked)).await.content);
+        texts.push(write(&engine, 40).await);
     }
     assert!(!texts[0].is_empty());
     assert!(texts.iter().all(|text| *text == texts[0]), "{texts:?}");
@@ -109,24 +112,20 @@ async fn what_does_not_fit_the_gpu_stays_with_the_processor() {
     let stage = Stage::new();
     let file = model();
     let engine = stage.engine().await;
-    let estimate = async |n_gpu_layers, n_ctx| -> LoadEstimate {
-        let (path, settings) = (file.path.clone(), settings(n_gpu_layers, n_ctx));
-        let request = LoadRequest { path, settings, purpose: Purpose::Replies, cache: None };
-        engine.estimate(request).await.unwrap().unwrap()
-    };
-    let small = estimate(-1, 512).await;
+    let told = async |n_gpu_layers, n_ctx| estimate(&engine, &file, settings(n_gpu_layers, n_ctx)).await.unwrap();
+    let small = told(-1, 512).await;
     let [gpu, host] = small.devices.as_slice() else { panic!("{small:?}") };
     assert_eq!((small.n_layer, small.n_gpu_layer), (17, 17));
     assert!(gpu.weights > 0 && gpu.context > 0 && gpu.compute > 0 && host.name.is_empty(), "{small:?}");
 
     // As much context as the device has memory; in many layers, because a single tensor has a limit of its own.
     let per_token = gpu.context / 512;
-    let huge = estimate(-1, u32::try_from(gpu.memory_free / per_token).unwrap()).await;
+    let huge = told(-1, u32::try_from(gpu.memory_free / per_token).unwrap()).await;
     assert!(huge.n_gpu_layer < 17, "{huge:?}");
     let [gpu, host] = huge.devices.as_slice() else { panic!("{huge:?}") };
     assert!(gpu.context + gpu.weights + gpu.compute < gpu.memory_free && host.context > 0, "{huge:?}");
 
-    let none = estimate(0, 512).await;
+    let none = told(0, 512).await;
     assert_eq!((none.n_gpu_layer, none.devices.last().unwrap().context), (0, small.devices[0].context));
 }
 
@@ -137,12 +136,8 @@ async fn experts_stay_with_the_processor_before_whole_layers_do() {
     let shape = RandomModel::new().layers(8).dimension(256).heads(4).kv_heads(4).feed_forward(512).experts(8);
     let file = ModelFile::new(|path| shape.write(path).unwrap());
     let engine = stage.engine().await;
-    let estimate = async |n_ctx| -> LoadEstimate {
-        let (path, settings) = (file.path.clone(), settings(-1, n_ctx));
-        let request = LoadRequest { path, settings, purpose: Purpose::Replies, cache: None };
-        engine.estimate(request).await.unwrap().unwrap()
-    };
-    let small = estimate(512).await;
+    let told = async |n_ctx| estimate(&engine, &file, settings(-1, n_ctx)).await.unwrap();
+    let small = told(512).await;
     let [gpu, host] = small.devices.as_slice() else { panic!("{small:?}") };
     let per_token = gpu.context / 512;
     let (in_all, rest) = (gpu.weights, host.weights);
@@ -150,12 +145,15 @@ async fn experts_stay_with_the_processor_before_whole_layers_do() {
     let (mut fits, mut is_short) = (512, u32::try_from(gpu.memory_free / per_token).unwrap());
     while u64::from(is_short - fits) * per_token > 4 << 20 {
         let middle = fits.midpoint(is_short);
-        let told = estimate(middle).await;
-        let host = told.devices.last().unwrap();
-        if host.weights == rest && told.n_gpu_layer == told.n_layer { fits = middle } else { is_short = middle }
+        let now = told(middle).await;
+        if now.devices.last().unwrap().weights == rest && now.n_gpu_layer == now.n_layer {
+            fits = middle;
+        } else {
+            is_short = middle;
+        }
     }
     let n_ctx = is_short + u32::try_from((8 << 20) / per_token).unwrap();
-    let told = estimate(n_ctx).await;
+    let told = told(n_ctx).await;
     let [gpu, host] = told.devices.as_slice() else { panic!("{told:?}") };
     assert_eq!((told.n_gpu_layer, told.n_layer), (9, 9), "{told:?}");
     assert!(host.weights > rest && gpu.weights > 0 && gpu.weights < in_all, "{told:?}");
@@ -166,9 +164,7 @@ async fn experts_stay_with_the_processor_before_whole_layers_do() {
         let engine = stage.engine().await;
         let info = load(&engine, &file, asked.clone()).await.unwrap();
         assert_eq!(info.n_gpu_layer, if asked.n_gpu_layers == 0 { 0 } else { 9 });
-        let mut asked = request(&[user("Tell me about porches.")]);
-        asked.sampling = Sampling { temperature: 0.0, max_tokens: Some(20), ..Sampling::default() };
-        texts.push(finish(engine.generate(asked)).await.content);
+        texts.push(write(&engine, 20).await);
     }
     assert!(!texts[0].is_empty() && texts[0] == texts[1], "{texts:?}");
 }
@@ -182,8 +178,7 @@ async fn several_gpus_share_a_model_as_they_are_told() {
     let weights = async |mode, shares: &[f32]| -> Vec<u64> {
         let gpu_split = GpuSplit { mode, main: 1, shares: shares.to_vec() };
         let settings = LoadSettings { gpu_split, ..settings(-1, 512) };
-        let request = LoadRequest { path: file.path.clone(), settings, purpose: Purpose::Replies, cache: None };
-        let told = engine.estimate(request).await.unwrap().unwrap();
+        let told = estimate(&engine, &file, settings).await.unwrap();
         told.devices.iter().filter(|device| !device.name.is_empty()).map(|device| device.weights).collect()
     };
     let [first, second] = weights(SplitMode::Layers, &[3.0, 1.0]).await[..] else { panic!("two devices") };
