@@ -128,8 +128,12 @@ impl Translator {
 /// What to tell of a model that was not loaded as it was asked for.
 fn adjusted(state: &ModelState) -> Option<Event> {
     let ModelState::Ready(model) = state else { return None };
-    model.asked.as_ref()?;
-    let news = UiError::new("load_adjusted", "The model was loaded with safer settings.");
+    let asked = model.asked.as_ref()?;
+    let news = if model.lasting == *asked {
+        UiError::new("load_fitted", "The model was loaded with what fits the memory that is free.")
+    } else {
+        UiError::new("load_adjusted", "The model was loaded with safer settings.")
+    };
     Some(Event::Notice { notice: Notice::info("load-adjusted", news) })
 }
 
@@ -157,10 +161,10 @@ fn remember(settings: &SettingsFile, state: &ModelState) {
     match state {
         ModelState::Ready(model) => {
             tracing::info!(architecture = model.info.architecture, n_ctx = model.info.n_ctx, "a model is ready");
-            settings.set_load_settings(&model.path, model.settings.clone());
+            settings.set_load_settings(&model.path, model.lasting.clone());
             settings.set_last_model(Some(&LastModel {
                 path: model.path.clone(),
-                settings: model.settings.clone(),
+                settings: model.lasting.clone(),
                 worked: true,
             }));
         }

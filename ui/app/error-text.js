@@ -58,6 +58,7 @@ const remedies = {
   draft_model_failed: "model-configure",
   projector_failed: "model-configure",
   load_adjusted: "model-configure",
+  load_fitted: "model-configure",
   context_too_small: "model-configure",
   load_cancelled: "model-load-again",
   load_failed: "model-load-again",

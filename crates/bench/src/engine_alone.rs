@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use engawa_engine_client::protocol::{
-    ContinueFinal, Decoding, FinishReason, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, Purpose,
-    RequestId, Sampling, Timings, ToolCall, ToolDefinition,
+    ContinueFinal, Decoding, FinishReason, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, RequestId,
+    Sampling, Timings, ToolCall, ToolDefinition,
 };
 use engawa_engine_client::{Engine, EngineProgram, LoadEvent, ReplyEvent};
+
+const OWNER: &str = "conversation";
 
 /// An engine with a model.
 pub(crate) struct EngineAlone {
@@ -32,8 +34,7 @@ impl EngineAlone {
     pub(crate) async fn load(model: &Path, settings: LoadSettings) -> anyhow::Result<Self> {
         let program = EngineProgram::new(std::env::current_exe().context("while looking for this program")?);
         let engine = Arc::new(Engine::start(&program).await.context("while starting the engine")?);
-        let mut events =
-            engine.load(LoadRequest { path: model.to_owned(), settings, purpose: Purpose::Replies, cache: None });
+        let mut events = engine.load(LoadRequest::new(model.to_owned(), settings));
         while let Some(event) = events.recv().await {
             match event {
                 LoadEvent::Loaded(_) => return Ok(Self { engine }),
@@ -44,7 +45,7 @@ impl EngineAlone {
         bail!("the engine ended while loading")
     }
 
-    /// Asks for a reply and waits for its end.
+    /// Asks for a reply, waits for its end, and has the engine forget both.
     pub(crate) async fn answer(
         &self,
         messages: Vec<PromptMessage>,
@@ -53,7 +54,7 @@ impl EngineAlone {
     ) -> anyhow::Result<Answer> {
         let mut reply = self.engine.generate(GenerateRequest {
             id: RequestId(0),
-            owner: None,
+            owner: Some(OWNER.to_owned()),
             messages,
             tools,
             continue_final: ContinueFinal::NewTurn,
@@ -75,6 +76,7 @@ impl EngineAlone {
                 ReplyEvent::PromptProgress { .. } | ReplyEvent::SamplingApplied { .. } | ReplyEvent::TokenChosen(_) => {
                 }
                 ReplyEvent::Finished { reason, timings } => {
+                    self.engine.forget(OWNER.to_owned());
                     let writing = first.map_or(Duration::ZERO, |first| first.elapsed());
                     return Ok(Answer { content, reasoning, calls, finish: reason, timings, writing });
                 }

@@ -25,7 +25,7 @@ pub use conversation::{ContextUse, ConversationView};
 pub use engawa_catalog::gguf_header::{GgufError, ModelSummary};
 pub use engawa_catalog::presets::{CardProblem, Character, Language};
 pub use engawa_engine_client::protocol::{
-    Adapter, DeviceMemory, FlashAttention, GpuSplit, KvType, LoadError, LoadEstimate, LoadSettings, ModelInfo,
+    Adapter, DeviceMemory, Fit, FlashAttention, GpuSplit, KvType, LoadError, LoadEstimate, LoadSettings, ModelInfo,
     Speculation, SplitMode, TemplateSource, Timings,
 };
 pub use engawa_engine_client::{EngineProgram, ExitCause, ExitReport};

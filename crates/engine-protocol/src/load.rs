@@ -19,6 +19,17 @@ pub struct LoadRequest {
     /// Where conversations are kept that have to leave the KV cache; nowhere without.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache: Option<CacheFolder>,
+    /// Bytes of the host that something else gives back before the load begins; an estimate counts them as free.
+    #[serde(default)]
+    pub host_freed: u64,
+}
+
+impl LoadRequest {
+    /// A model to talk with, of which nothing is kept on disk.
+    #[must_use]
+    pub fn new(path: PathBuf, settings: LoadSettings) -> Self {
+        Self { path, settings, purpose: Purpose::Replies, cache: None, host_freed: 0 }
+    }
 }
 
 /// A folder for the KV state of conversations. One engine at a time uses it.
@@ -82,6 +93,39 @@ impl Default for LoadSettings {
             projector: None,
             draft_model: None,
         }
+    }
+}
+
+impl LoadSettings {
+    /// A context smaller than this is no use, in tokens.
+    pub const SMALLEST_CONTEXT: u32 = 2048;
+
+    /// What takes less of the host's memory and writes the same: without the draft model, then not locked, then mapped; `None`
+    /// when nothing of that is left.
+    #[must_use]
+    pub fn frugal(&self) -> Option<Self> {
+        if self.draft_model.is_some() {
+            Some(Self { draft_model: None, ..self.clone() })
+        } else if self.use_mlock {
+            Some(Self { use_mlock: false, ..self.clone() })
+        } else if !self.use_mmap {
+            Some(Self { use_mmap: true, ..self.clone() })
+        } else {
+            None
+        }
+    }
+
+    /// With keys and values of 8 bits in place of 16; `None` where there are none of 16, or flash attention, which such values need,
+    /// is off.
+    #[must_use]
+    pub fn quantized(&self) -> Option<Self> {
+        let is_large = [self.type_k, self.type_v].contains(&KvType::F16);
+        let smaller = |kv_type| if kv_type == KvType::F16 { KvType::Q8_0 } else { kv_type };
+        (is_large && self.flash_attention != FlashAttention::Off).then(|| Self {
+            type_k: smaller(self.type_k),
+            type_v: smaller(self.type_v),
+            ..self.clone()
+        })
     }
 }
 
@@ -186,6 +230,9 @@ pub struct ModelInfo {
     pub devices: Vec<String>,
     /// What it takes of each device, the host last, as told before it was loaded; empty where that could not be told.
     pub memory: Vec<DeviceMemory>,
+    /// What it was loaded with, where what was asked for did not fit the memory that was free.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fitted: Option<Box<LoadSettings>>,
     /// Threads in use.
     pub n_threads: u32,
     /// The chat template in use.
@@ -200,7 +247,7 @@ pub struct ModelInfo {
 }
 
 /// What a load would take.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadEstimate {
     /// Layers that can be put on a GPU, the output layer included.
     pub n_layer: u32,
@@ -208,8 +255,22 @@ pub struct LoadEstimate {
     pub n_gpu_layer: u32,
     /// GPUs that there are.
     pub n_gpu: u32,
-    /// The GPUs that llama.cpp would use with these settings, then the host.
+    /// The GPUs that llama.cpp would use, then the host.
     pub devices: Vec<DeviceMemory>,
+    /// Whether that is free on the host.
+    pub fit: Fit,
+}
+
+/// Whether what a load takes of the host's memory is free there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// It is.
+    Fits,
+    /// Not with what was asked for; with these settings, which are closest to that.
+    Adjusted(Box<LoadSettings>),
+    /// Not with any settings.
+    TooLarge,
 }
 
 /// What a load would take of one device, and what that has. In bytes.
@@ -223,12 +284,22 @@ pub struct DeviceMemory {
     pub memory_free: u64,
     /// In all.
     pub memory_total: u64,
-    /// Weights. Where the host has them mapped, the system keeps of them what it has room for.
+    /// Weights.
     pub weights: u64,
+    /// Of the weights, those that are mapped from the file: the system keeps of them what it has room for, and counts them as free.
+    pub mapped: u64,
     /// The KV cache.
     pub context: u64,
     /// Buffers for computing.
     pub compute: u64,
+}
+
+impl DeviceMemory {
+    /// What has to be free for it: all but what is mapped.
+    #[must_use]
+    pub fn needed(&self) -> u64 {
+        self.weights.saturating_sub(self.mapped).saturating_add(self.context).saturating_add(self.compute)
+    }
 }
 
 /// The chat template in use and what it can do, found out by trying it.

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 // The header of a GGUF; its tensors have shapes and no data. Null where the file is none, or damaged.
 struct gguf_file {
@@ -24,6 +25,12 @@ struct gguf_file {
     const char * text(const char * key) const {
         const int64_t index = gguf_find_key(values.get(), key);
         return index >= 0 && gguf_get_kv_type(values.get(), index) == GGUF_TYPE_STRING ? gguf_get_val_str(values.get(), index) : nullptr;
+    }
+
+    // 0 where there is none.
+    uint32_t number(const std::string & key) const {
+        const int64_t index = gguf_find_key(values.get(), key.c_str());
+        return index >= 0 && gguf_get_kv_type(values.get(), index) == GGUF_TYPE_UINT32 ? gguf_get_val_u32(values.get(), index) : 0;
     }
 
     // Whether the file is as long as its header says.

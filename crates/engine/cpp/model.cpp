@@ -91,6 +91,7 @@ char * engawa_memory_use(const char * path, const llama_model_params * model_par
                                                                  GGML_LOG_LEVEL_ERROR);
         const auto reordered     = common_get_device_memory_data(path, model_params, context_params, devices, n_layer, n_ctx_train,
                                                                  n_expert, GGML_LOG_LEVEL_ERROR);
+        const bool is_mapped     = model_params->load_mode == LLAMA_LOAD_MODE_MMAP;
         common_json uses         = common_json::array();
         for (size_t i = 0; i < breakdown.size(); i++) {
             // The devices come first, what is left over is the host.
@@ -103,12 +104,13 @@ char * engawa_memory_use(const char * path, const llama_model_params * model_par
             use["weights"]      = breakdown[i].model;
             use["context"]      = breakdown[i].context;
             use["compute"]      = breakdown[i].compute;
+            // What is stored in another order than the file's is never mapped, and what is locked can't be given back.
+            use["mapped"] = is_host && is_mapped ? std::min(breakdown[i].model, reordered[i].model) : 0;
             uses.push_back(use);
         }
         common_json result    = common_json::object();
         result["n_layer"]     = n_layer;
         result["n_ctx_train"] = n_ctx_train;
-        result["repacked"]    = breakdown.back().model - std::min(breakdown.back().model, reordered.back().model);
         result["devices"]     = uses;
         return engawa_copy(result.dump());
     });

@@ -1,3 +1,4 @@
+#include "clip.h"
 #include "json.h"
 #include "mtmd-helper.h"
 #include "mtmd.h"
@@ -8,6 +9,7 @@
 
 #include <memory>
 #include <stdexcept>
+#include <string>
 
 char * engawa_projector_kinds(const char * path, char ** error) {
     return engawa_guard<char *>(error, nullptr, [&]() -> char * {
@@ -26,6 +28,38 @@ char * engawa_projector_kinds(const char * path, char ** error) {
             }
         }
         return engawa_copy(kinds.dump());
+    });
+}
+
+char * engawa_projector_fault(const char * model, const char * projector, char ** error) {
+    return engawa_guard<char *>(error, nullptr, [&]() -> char * {
+        const gguf_file file(model);
+        const char *    architecture = file ? file.text("general.architecture") : nullptr;
+        if (!architecture) {
+            return nullptr;
+        }
+        const std::string prefix(architecture);
+        const uint64_t    wanted =
+            uint64_t{ file.number(prefix + ".embedding_length") } * (1 + uint64_t{ file.number(prefix + ".n_deepstack_layers") });
+        // Neither weights nor buffers.
+        clip_context_params params{};
+        params.flash_attn_type = CLIP_FLASH_ATTN_TYPE_DISABLED;
+        params.no_alloc        = true;
+        const auto parts       = clip_init(projector, params);
+        using part             = std::unique_ptr<clip_ctx, decltype(&clip_free)>;
+        const part seen(parts.ctx_v, clip_free);
+        const part heard(parts.ctx_a, clip_free);
+        const part spoken(parts.ctx_gen_a, clip_free);
+        const clip_ctx * any = seen ? seen.get() : heard.get();
+        // The load itself says what else is wrong.
+        if (!any || wanted == 0) {
+            return nullptr;
+        }
+        const auto made = static_cast<uint64_t>(clip_n_mmproj_embd(any));
+        if (made == wanted) {
+            return nullptr;
+        }
+        return engawa_copy("it makes " + std::to_string(made) + " numbers of a token, and the model reads " + std::to_string(wanted));
     });
 }
 

@@ -103,6 +103,9 @@ int32_t engawa_decode(struct llama_context * context, struct llama_batch batch, 
 // The kinds of projector that a file says it has, as JSON: ["mlp"]. An error when not all of its tensors are in the file; null
 // without one when it is no GGUF that can be read.
 char * engawa_projector_kinds(const char * path, char ** error);
+// What keeps a projector, of a kind that is let in, from being used with a model, as far as the headers of both files tell; null if
+// nothing does.
+char * engawa_projector_fault(const char * model, const char * projector, char ** error);
 // What a picture (`width` × `height` × 3 bytes) or, where `rgb` is null, a sound (`n_samples`) is to a model; null when the projector
 // refuses it. Freed with `mtmd_input_chunks_free`.
 struct mtmd_input_chunks * engawa_media_chunks(const struct mtmd_context * projector, const uint8_t * rgb, uint32_t width, uint32_t height,
@@ -148,9 +151,9 @@ char * engawa_adapter_fault(const char * model, const char * adapter, char ** er
 
 // ---- memory ----
 
-// What a load would take, without reading the weights, as JSON: {"n_layer": …, "n_ctx_train": …, "repacked": …,
-// "devices": [{"name": "…", "description": "…", "memory_free": …, "memory_total": …, "weights": …, "context": …, "compute": …}, …]},
-// in bytes; the host comes last, without a name.
+// What a load would take, without reading the weights, as JSON: {"n_layer": …, "n_ctx_train": …,
+// "devices": [{"name": "…", "description": "…", "memory_free": …, "memory_total": …, "weights": …, "mapped": …, "context": …,
+// "compute": …}, …]}, in bytes; the host comes last, without a name.
 char * engawa_memory_use(const char * path, const struct llama_model_params * model_params,
                          const struct llama_context_params * context_params, char ** error);
 // llama.cpp's own fit: changes what is at its default (layers, split, experts) until the load leaves `margin` bytes on each GPU.

@@ -173,12 +173,13 @@ fn serve(request: &LoadRequest, requests: &Receiver<EngineRequest>, outbox: &mut
         Ok(plan) => plan,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };
-    let model = match load_weights(request, &plan, &SIGNALS, outbox) {
+    let request = &plan.request;
+    let model = match load_weights(&plan, &SIGNALS, outbox) {
         Ok(model) => model,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };
     if request.purpose != Purpose::Replies {
-        let (context, info) = match prepare_embedding(&model, request, &plan, &SIGNALS) {
+        let (context, info) = match prepare_embedding(&model, &plan, &SIGNALS) {
             Ok(prepared) => prepared,
             Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
         };
@@ -191,11 +192,11 @@ fn serve(request: &LoadRequest, requests: &Receiver<EngineRequest>, outbox: &mut
         Ok(projector) => projector,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };
-    let draft_weights = match load_draft_weights(request, &plan, &SIGNALS) {
+    let draft_weights = match load_draft_weights(&plan, &SIGNALS) {
         Ok(weights) => weights,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };
-    let loaded = match prepare(&model, draft_weights.as_ref(), projector.as_ref(), &request.settings, &plan, &SIGNALS) {
+    let loaded = match prepare(&model, draft_weights.as_ref(), projector.as_ref(), &plan, &SIGNALS) {
         Ok(loaded) => loaded,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };

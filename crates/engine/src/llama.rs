@@ -26,7 +26,7 @@ pub(crate) use log::{capture_errors, route_logs_to_stderr, take_errors};
 pub(crate) use memory::{MemoryUse, measure_memory};
 pub(crate) use model::{LoadOutcome, Model, ModelSettings, can_draft};
 pub(crate) use path::c_path;
-pub(crate) use projector::{MediaChunk, MediaPiece, Projector, Signal, projector_kinds};
+pub(crate) use projector::{MediaChunk, MediaPiece, Projector, Signal, projector_fault, projector_kinds};
 pub(crate) use reply_parser::{ReplyDelta, ReplyParser};
 pub(crate) use sampler::Sampler;
 pub(crate) use template::{AppliedTemplate, Templates, schema_to_grammar};

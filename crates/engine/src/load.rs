@@ -6,8 +6,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::{
-    Adapter, ContinueFinal, EngineEvent, Inputs, LoadError, LoadRequest, LoadSettings, ModelInfo, Pooling,
-    PromptMessage, Purpose, Role, Speculation, TemplateInfo, TemplateSource,
+    Adapter, ContinueFinal, EngineEvent, Inputs, LoadError, LoadSettings, ModelInfo, Pooling, PromptMessage, Purpose,
+    Role, Speculation, TemplateInfo, TemplateSource,
 };
 
 use crate::child::Signals;
@@ -65,13 +65,9 @@ pub(crate) struct Loaded<'model> {
 ///
 /// # Errors
 /// Every [`LoadError`].
-pub(crate) fn load_weights(
-    request: &LoadRequest,
-    plan: &LoadPlan,
-    signals: &Signals,
-    outbox: &mut Outbox,
-) -> Result<Model, LoadError> {
-    plan.check_memory(request)?;
+pub(crate) fn load_weights(plan: &LoadPlan, signals: &Signals, outbox: &mut Outbox) -> Result<Model, LoadError> {
+    plan.check_memory()?;
+    let request = &plan.request;
     capture_errors();
     let mut last_sent: Option<Instant> = None;
     let outcome = Model::load(&request.path, &plan.model, |fraction| {
@@ -96,12 +92,8 @@ pub(crate) fn load_weights(
 ///
 /// # Errors
 /// [`LoadError::DraftModel`], [`LoadError::NotEnoughMemory`] and [`LoadError::Cancelled`].
-pub(crate) fn load_draft_weights(
-    request: &LoadRequest,
-    plan: &LoadPlan,
-    signals: &Signals,
-) -> Result<Option<Model>, LoadError> {
-    let (Some(path), Some(settings)) = (&request.settings.draft_model, &plan.draft) else { return Ok(None) };
+pub(crate) fn load_draft_weights(plan: &LoadPlan, signals: &Signals) -> Result<Option<Model>, LoadError> {
+    let (Some(path), Some(settings)) = (&plan.request.settings.draft_model, &plan.draft) else { return Ok(None) };
     capture_errors();
     let outcome = Model::load(path, settings, |_| !signals.load_cancelled());
     let lines = take_errors();
@@ -173,10 +165,10 @@ fn unfit(model: &Model, purpose: Purpose) -> Option<&'static str> {
 /// As [`prepare`].
 pub(crate) fn prepare_embedding<'model>(
     model: &'model Model,
-    request: &LoadRequest,
     plan: &LoadPlan,
     signals: &'static Signals,
 ) -> Result<(Context<'model>, ModelInfo), LoadError> {
+    let request = &plan.request;
     capture_errors();
     let trained = model.trained_context();
     let mut settings = context_settings(&request.settings, trained);
@@ -209,10 +201,10 @@ pub(crate) fn prepare<'model>(
     model: &'model Model,
     draft: Option<&'model Model>,
     projector: Option<&Projector<'_>>,
-    settings: &LoadSettings,
     plan: &LoadPlan,
     signals: &'static Signals,
 ) -> Result<Loaded<'model>, LoadError> {
+    let settings = &plan.request.settings;
     capture_errors();
     let mut context_settings = context_settings(settings, model.trained_context());
     if projector.is_some_and(Projector::reads_whole) {
@@ -419,6 +411,7 @@ fn describe(
         n_gpu_layer,
         devices: if n_gpu_layer == 0 { Vec::new() } else { devices },
         memory: plan.memory(),
+        fitted: plan.fitted(),
         n_threads,
         template,
         inputs: Inputs::default(),

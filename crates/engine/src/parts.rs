@@ -6,7 +6,8 @@ use std::path::Path;
 use engawa_engine_protocol::{LoadError, LoadRequest};
 
 use crate::llama::{
-    LoadOutcome, Model, ModelSettings, adapter_fault, can_draft, capture_errors, projector_kinds, take_errors,
+    LoadOutcome, Model, ModelSettings, adapter_fault, can_draft, capture_errors, projector_fault, projector_kinds,
+    take_errors,
 };
 use crate::load::refusal;
 
@@ -58,6 +59,9 @@ pub(crate) fn check_parts(request: &LoadRequest) -> Result<(), LoadError> {
     let LoadRequest { path, settings, .. } = request;
     if let Some(projector) = &settings.projector {
         check_projector(projector)?;
+        if let Some(fault) = projector_fault(path, projector) {
+            return Err(projector_error(projector, fault));
+        }
     }
     for adapter in &settings.adapters {
         if let Some(fault) = adapter_fault(path, &adapter.path) {

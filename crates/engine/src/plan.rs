@@ -1,9 +1,11 @@
 //! Where a load puts a model, and what it takes of each device: found out before anything is read but headers.
 
+mod fit;
+
 use std::path::Path;
 
 use engawa_engine_protocol::{
-    DeviceMemory, LoadError, LoadEstimate, LoadRequest, LoadSettings, Purpose, Speculation, SplitMode,
+    DeviceMemory, Fit, LoadError, LoadEstimate, LoadRequest, LoadSettings, Purpose, Speculation, SplitMode,
 };
 
 use crate::child::gpu_names;
@@ -20,14 +22,18 @@ const MEASURED: u32 = 16_384;
 
 /// How a model and what is beside it will be loaded.
 pub(crate) struct LoadPlan {
+    /// What was asked for, with the settings that fit.
+    pub(crate) request: LoadRequest,
     pub(crate) model: ModelSettings,
     pub(crate) draft: Option<ModelSettings>,
     /// What all of it takes together; why that can't be told.
     used: Result<MemoryUse, LoadError>,
+    fit: Fit,
 }
 
 impl LoadPlan {
-    /// Looks at all files, and decides what goes where.
+    /// Looks at all files, and decides what goes where. What does not fit the memory that is free gets settings that do, if there
+    /// are any.
     ///
     /// # Errors
     /// [`LoadError::NotFound`], [`LoadError::NoPermission`], [`LoadError::NotGguf`], [`LoadError::Adapter`],
@@ -44,38 +50,49 @@ impl LoadPlan {
         if let Some(draft) = &settings.draft_model {
             check_file(draft).map_err(|error| draft_error(draft, error.to_string()))?;
         }
+        let asked = Self::with(request.clone());
+        if asked.is_too_large() != Some(true) {
+            return Ok(asked);
+        }
+        Ok(match fit::closest_that_fits(&asked) {
+            Some(plan) => Self { fit: Fit::Adjusted(Box::new(plan.request.settings.clone())), ..plan },
+            None => Self { fit: Fit::TooLarge, ..asked },
+        })
+    }
+
+    /// Decides what goes where with just these settings.
+    fn with(request: LoadRequest) -> Self {
+        let LoadRequest { path, settings, .. } = &request;
         // A draft model goes where its model goes, whole.
         let beside = LoadSettings { n_gpu_layers: if settings.n_gpu_layers == 0 { 0 } else { -1 }, ..settings.clone() };
         let has_heads = request.purpose == Purpose::Replies
             && settings.speculation != Speculation::Off
             && settings.draft_model.is_none()
             && says_heads(path);
-        let mut plan = Self {
-            model: ModelSettings::new(settings).with_heads(has_heads),
-            draft: settings.draft_model.is_some().then(|| ModelSettings::new(&beside)),
-            used: Err(LoadError::Cancelled),
-        };
+        let model = ModelSettings::new(settings).with_heads(has_heads);
+        let draft = settings.draft_model.is_some().then(|| ModelSettings::new(&beside));
         // Shares by hand, rows, and parts of tensors are what llama.cpp's fit leaves alone.
         let is_fitted = settings.n_gpu_layers < 0
             && settings.gpu_split.shares.is_empty()
             && matches!(settings.gpu_split.mode, SplitMode::None | SplitMode::Layers);
-        let n_ctx = n_ctx_of(path, settings, &plan.model);
+        let n_ctx = n_ctx_of(path, settings, &model);
+        let mut plan = Self { request, model, draft, used: Err(LoadError::Cancelled), fit: Fit::Fits };
         if let Ok(n_ctx) = n_ctx
             && is_fitted
             && !gpu_names().is_empty()
         {
-            plan.fit(request, n_ctx);
+            plan.fit_devices(n_ctx);
         }
-        plan.used = n_ctx.map_err(|lines| refusal(&lines)).and_then(|n_ctx| plan.measure(request, n_ctx));
-        Ok(plan)
+        plan.used = n_ctx.map_err(|lines| refusal(&lines)).and_then(|n_ctx| plan.measure(n_ctx));
+        plan
     }
 
     /// Puts as much on the GPUs as fits now.
-    fn fit(&mut self, request: &LoadRequest, n_ctx: u32) {
-        let LoadRequest { path, settings, .. } = request;
+    fn fit_devices(&mut self, n_ctx: u32) {
+        let LoadRequest { path, settings, .. } = &self.request;
         let on_host = ModelSettings::new(&LoadSettings { n_gpu_layers: 0, ..settings.clone() });
         let Ok(whole) = use_of(path, settings, &on_host, n_ctx) else { return };
-        let free = whole.devices.iter().fold(available_memory(), |free, device| {
+        let free = whole.devices.iter().fold(self.available(), |free, device| {
             if device.name.is_empty() { free } else { free.saturating_add(device.memory_free) }
         });
         let needed = whole.devices.iter().fold(0_u64, |sum, device| sum.saturating_add(device.context));
@@ -92,8 +109,13 @@ impl LoadPlan {
         self.model.fit(path, context, draft.map(|(draft, path)| (path, draft)), margin);
     }
 
-    fn measure(&self, request: &LoadRequest, n_ctx: u32) -> Result<MemoryUse, LoadError> {
-        let LoadRequest { path, settings, .. } = request;
+    /// Bytes of the host that are free now, or will be before the load begins.
+    fn available(&self) -> u64 {
+        available_memory().saturating_add(self.request.host_freed)
+    }
+
+    fn measure(&self, n_ctx: u32) -> Result<MemoryUse, LoadError> {
+        let LoadRequest { path, settings, .. } = &self.request;
         let mut used = use_of(path, settings, &self.model, n_ctx).map_err(|lines| refusal(&lines))?;
         if let (Some(path), Some(draft)) = (&settings.draft_model, &self.draft) {
             let beside = LoadSettings { n_ctx: 1, ..settings.clone() };
@@ -102,7 +124,7 @@ impl LoadPlan {
             used.add(&use_of(path, settings, draft, n_ctx).map_err(|lines| draft_refusal(path, &lines))?);
         }
         if let Some(host) = used.devices.last_mut() {
-            host.memory_free = available_memory();
+            host.memory_free = self.available().min(host.memory_total);
         }
         if let Some(projector) = &settings.projector {
             // It is read, not mapped: to the first GPU, if there is one.
@@ -112,34 +134,41 @@ impl LoadPlan {
             if let Some(device) = device {
                 device.weights = device.weights.saturating_add(bytes);
             }
-            if is_on_host {
-                used.repacked = used.repacked.saturating_add(bytes);
-            }
         }
         Ok(used)
+    }
+
+    /// Whether it takes more of the host than is free; `None` where that can't be told.
+    fn is_too_large(&self) -> Option<bool> {
+        let host = self.host()?;
+        Some(host.needed().saturating_add(MEMORY_MARGIN) > host.memory_free)
+    }
+
+    fn host(&self) -> Option<&DeviceMemory> {
+        self.used.as_ref().ok()?.devices.last()
     }
 
     /// Refuses what would not fit before anything is allocated: Linux grants more than there is, and kills for it later.
     ///
     /// # Errors
     /// [`LoadError::NotEnoughMemory`], and what is wrong with the draft model.
-    pub(crate) fn check_memory(&self, request: &LoadRequest) -> Result<(), LoadError> {
-        let used = match &self.used {
-            Ok(used) => used,
-            Err(error @ LoadError::DraftModel { .. }) => return Err(error.clone()),
-            // The load itself says what is wrong with the file.
-            Err(_) => return Ok(()),
-        };
-        let Some(host) = used.devices.last() else { return Ok(()) };
-        let is_mapped = request.settings.use_mmap && !request.settings.use_mlock;
-        // What is stored in another order for this processor is never mapped.
-        let weights = if is_mapped { used.repacked } else { host.weights };
-        let needed = weights.saturating_add(host.context).saturating_add(host.compute);
-        let available = available_memory();
-        if needed.saturating_add(MEMORY_MARGIN) > available {
-            return Err(LoadError::NotEnoughMemory { needed: Some(needed), available });
+    pub(crate) fn check_memory(&self) -> Result<(), LoadError> {
+        if let Err(error @ LoadError::DraftModel { .. }) = &self.used {
+            return Err(error.clone());
         }
-        Ok(())
+        // Of others that can't be told the load itself says what is wrong with the file.
+        match self.host().filter(|_| self.is_too_large() == Some(true)) {
+            Some(host) => Err(LoadError::NotEnoughMemory { needed: Some(host.needed()), available: host.memory_free }),
+            None => Ok(()),
+        }
+    }
+
+    /// What is used in place of what was asked for, because that does not fit.
+    pub(crate) fn fitted(&self) -> Option<Box<LoadSettings>> {
+        match &self.fit {
+            Fit::Adjusted(settings) => Some(settings.clone()),
+            Fit::Fits | Fit::TooLarge => None,
+        }
     }
 
     /// The names of the GPUs that will be used.
@@ -169,7 +198,7 @@ impl LoadPlan {
         let n_layer = n_layer + 1;
         let n_gpu_layer = if devices.len() > 1 { layers_on_gpu(self.model.gpu_layers(), n_layer) } else { 0 };
         let n_gpu = u32::try_from(gpu_names().len()).unwrap_or(u32::MAX);
-        Ok(LoadEstimate { n_layer, n_gpu_layer, n_gpu, devices })
+        Ok(LoadEstimate { n_layer, n_gpu_layer, n_gpu, devices, fit: self.fit })
     }
 }
 

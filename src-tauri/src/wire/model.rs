@@ -40,6 +40,9 @@ pub(crate) struct LoadEstimate {
     gpu_layers: u32,
     gpus: u32,
     devices: Vec<DeviceMemory>,
+    /// Whether it fits, with the adjusted settings if there are any.
+    fits: bool,
+    adjusted: Option<LoadSettings>,
 }
 
 /// Bytes.
@@ -49,6 +52,7 @@ struct DeviceMemory {
     name: String,
     available: u64,
     weights: u64,
+    mapped: u64,
     context: u64,
     compute: u64,
 }
@@ -131,6 +135,7 @@ pub(crate) struct LoadedModel {
     devices: Vec<String>,
     template: &'static str,
     is_recurrent: bool,
+    /// What it is loaded with next time.
     settings: LoadSettings,
 }
 
@@ -168,6 +173,7 @@ impl From<engawa_chat::LoadEstimate> for LoadEstimate {
             name: device.description,
             available: device.memory_free,
             weights: device.weights,
+            mapped: device.mapped,
             context: device.context,
             compute: device.compute,
         });
@@ -176,6 +182,11 @@ impl From<engawa_chat::LoadEstimate> for LoadEstimate {
             gpu_layers: estimate.n_gpu_layer,
             gpus: estimate.n_gpu,
             devices: devices.collect(),
+            fits: estimate.fit != engawa_chat::Fit::TooLarge,
+            adjusted: match estimate.fit {
+                engawa_chat::Fit::Adjusted(settings) => Some((*settings).into()),
+                engawa_chat::Fit::Fits | engawa_chat::Fit::TooLarge => None,
+            },
         }
     }
 }
@@ -221,7 +232,7 @@ impl From<&engawa_chat::LoadedModel> for LoadedModel {
                 TemplateSource::ChatMl => "chatml",
             },
             is_recurrent: info.is_recurrent,
-            settings: model.settings.clone().into(),
+            settings: model.lasting.clone().into(),
         }
     }
 }

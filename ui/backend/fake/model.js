@@ -96,17 +96,21 @@ export class FakeModel {
   estimate(settings) {
     const { layers, gpuLayers } = this.loaded(settings);
     const share = gpuLayers / layers;
-    const context = 57344 * settings.contextLength;
+    // More does not fit the card and the machine.
+    const adjusted = settings.contextLength > 24_576 ? { ...settings, contextLength: 24_576 } : null;
+    const context = 57344 * (adjusted ?? settings).contextLength;
     /** @param {string} name @param {number} available @param {number} part */
     const device = (name, available, part) => ({
       name,
       available,
       weights: FILE_SIZE * part,
+      mapped: name === "" ? FILE_SIZE * part : 0,
       context: context * part,
       compute: part > 0 ? 320_000_000 : 40_000_000,
     });
     const gpus = gpuLayers > 0 ? [device("RTX 3060", 7_400_000_000, share)] : [];
-    return { layers, gpuLayers, gpus: 1, devices: [...gpus, device("", 11_700_000_000, 1 - share)] };
+    const devices = [...gpus, device("", 11_700_000_000, 1 - share)];
+    return { layers, gpuLayers, gpus: 1, devices, fits: true, adjusted };
   }
 
   /** @param {LoadSettings} settings @param {number} [step] milliseconds a step of 40 */

@@ -1,13 +1,13 @@
 // @ts-check
-/** @import { LoadSettings, ModelCard } from "../../backend/types.d.ts" */
+/** @import { LoadEstimate, LoadSettings, ModelCard } from "../../backend/types.d.ts" */
 /** @import { LoadAnswer } from "../../state/state.d.ts" */
 import { errorText } from "../../app/error-text.js";
 import { create } from "../../dom/create.js";
 import { formatBytes } from "../../locales/format.js";
 import { translate } from "../../locales/translate.js";
-import { estimateMemory } from "./memory.js";
+import { changesOf, estimateMemory } from "./memory.js";
 
-/** @typedef {import("../../backend/types.d.ts").LoadEstimate["devices"][number]} Device */
+/** @typedef {LoadEstimate["devices"][number]} Device */
 
 /** A part of a bar is labelled when it is wider than this share. */
 const LABELLED = 0.2;
@@ -27,21 +27,18 @@ export class MemoryBar extends HTMLElement {
    */
   update(card, settings, answer, loaded) {
     if (answer?.error) return this.#showError(answer.error);
-    const { devices, layers, gpuLayers } = answer?.estimate ?? {
-      devices: [estimateMemory(card, settings)],
-      layers: 0,
-      gpuLayers: 0,
-    };
+    const estimate = answer?.estimate ?? null;
+    const devices = estimate?.devices ?? [estimateMemory(card, settings)];
     const gpus = devices.length - 1;
     this.replaceChildren(
       ...devices.map((device) => {
-        const total = device.weights + device.context + device.compute;
         const names = device.name === "" ? [translate(gpus > 0 ? "load.mainMemory" : "load.fits")] : [device.name];
-        if (device.name !== "" && gpus === 1) names.push(translate("load.gpuLayers", { count: gpuLayers, layers }));
-        if (total > device.available) names.push(translate("load.tooLarge"));
-        return row(device, total, names.join(" · "));
+        if (estimate && device.name !== "" && gpus === 1)
+          names.push(translate("load.gpuLayers", { count: estimate.gpuLayers, layers: estimate.layers }));
+        if (estimate && totalOf(device) > device.available) names.push(translate(excess(device, estimate)));
+        return row(device, names.join(" · "));
       }),
-      ...(loaded && gpus > 0 ? [create("p", { class: "small" }, translate("load.frees", { name: loaded }))] : []),
+      ...notes(settings, estimate, gpus > 0 ? loaded : null).map((text) => create("p", { class: "small" }, text)),
     );
   }
 
@@ -53,8 +50,31 @@ export class MemoryBar extends HTMLElement {
   }
 }
 
-/** @param {Device} device @param {number} total @param {string} label */
-function row(device, total, label) {
+/** @param {Device} device */
+function totalOf(device) {
+  return device.weights + device.context + device.compute;
+}
+
+/** What it means that a device has less free than is wanted. @param {Device} device @param {LoadEstimate} estimate */
+function excess(device, estimate) {
+  if (device.name !== "") return "load.tooLargeGpu";
+  return estimate.fits ? "load.tooLargeMapped" : "load.tooLarge";
+}
+
+/** @param {LoadSettings} settings @param {LoadEstimate | null} estimate @param {string | null} loaded */
+function notes(settings, estimate, loaded) {
+  const texts = [];
+  if (estimate?.adjusted) {
+    const changes = changesOf(settings, estimate.adjusted).join(" · ");
+    texts.push(translate("load.adjusted", { changes }));
+  }
+  if (loaded) texts.push(translate("load.frees", { name: loaded }));
+  return texts;
+}
+
+/** @param {Device} device @param {string} label */
+function row(device, label) {
+  const total = totalOf(device);
   const scale = Math.max(total, device.available, 1);
   const parts = /** @type {const} */ (["weights", "context", "compute"]).map((kind) => ({
     kind,

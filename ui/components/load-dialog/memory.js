@@ -1,4 +1,5 @@
 // @ts-check
+import { translate } from "../../locales/translate.js";
 /** @import { LoadEstimate, LoadSettings, ModelCard } from "../../backend/types.d.ts" */
 
 /** Bytes of a key or value beside those of f16: blocks of 32 numbers and their scale. */
@@ -13,5 +14,26 @@ const share = { f16: 1, q8_0: 34 / 64, q4_0: 18 / 64 };
 export function estimateMemory(card, settings) {
   const perToken = (card.memory.kvPerToken / 2) * (share[settings.kvTypeK] + share[settings.kvTypeV]);
   const { weights, available } = card.memory;
-  return { name: "", available, weights, context: perToken * settings.contextLength, compute: 0 };
+  return { name: "", available, weights, mapped: settings.useMmap ? weights : 0, context: perToken * settings.contextLength, compute: 0 };
+}
+
+/**
+ * What is different in the settings that a model will be loaded with.
+ * @param {LoadSettings} asked
+ * @param {LoadSettings} adjusted
+ * @returns {string[]}
+ */
+export function changesOf(asked, adjusted) {
+  /** @type {[boolean, string][]} */
+  const changes = [
+    [
+      asked.contextLength !== adjusted.contextLength,
+      translate("load.change.context", { count: adjusted.contextLength }),
+    ],
+    [asked.kvTypeK !== adjusted.kvTypeK || asked.kvTypeV !== adjusted.kvTypeV, translate("load.change.cache")],
+    [asked.draftModel !== adjusted.draftModel, translate("load.change.draftModel")],
+    [asked.useMlock !== adjusted.useMlock, translate("load.change.useMlock")],
+    [asked.useMmap !== adjusted.useMmap, translate("load.change.useMmap")],
+  ];
+  return changes.flatMap(([changed, text]) => (changed ? [text] : []));
 }

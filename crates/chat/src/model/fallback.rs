@@ -5,8 +5,6 @@ use engawa_engine_client::{ExitCause, ExitReport};
 
 use super::state::ModelError;
 
-/// A context smaller than this is no use, in tokens.
-const SMALLEST_CONTEXT: u32 = 2048;
 /// The signal of a system that is out of memory.
 const OUT_OF_MEMORY: i32 = 9;
 /// What a context of all that the model was trained with is taken for, in tokens.
@@ -14,15 +12,15 @@ const WHOLE_CONTEXT: u32 = 131_072;
 
 /// The next safer settings, closest to what was asked for; `None` when nothing is left or would help.
 ///
-/// No draft model, fewer layers on a GPU that is full, less memory where it costs no quality, then a smaller context. After a
-/// crash, only what drivers and rare models stumble over goes: layers in parts on several GPUs, then the GPU, flash attention and the
+/// What an allocation failed for, or the system ended the engine for, goes in this order: the draft model, locked and unmapped weights,
+/// layers on a GPU, then a cache of 16 bits and a large context. An engine that reckons that there is too little memory has tried
+/// all of that itself. After a crash, only what drivers and rare models stumble over goes: layers in parts on several GPUs, then the GPU, flash attention and the
 /// draft model.
 pub(crate) fn safer_settings(settings: &LoadSettings, error: &ModelError, layers: Option<u64>) -> Option<LoadSettings> {
     match error {
-        ModelError::Load(LoadError::NotEnoughMemory { needed, .. }) => {
-            // Without a figure it was not the machine's memory that was reckoned, but an allocation that failed.
-            let on_gpu = settings.n_gpu_layers != 0 && needed.is_none();
-            smaller(settings, layers.filter(|_| on_gpu))
+        // Without a figure it was not the machine's memory that was reckoned, but an allocation that failed.
+        ModelError::Load(LoadError::NotEnoughMemory { needed: None, .. }) => {
+            smaller(settings, layers.filter(|_| settings.n_gpu_layers != 0))
         }
         ModelError::EngineEnded(ExitReport { cause: ExitCause::Signal(OUT_OF_MEMORY), .. }) => smaller(settings, None),
         ModelError::EngineEnded(ExitReport { cause: ExitCause::Signal(_) | ExitCause::Code(_), .. }) => {
@@ -46,30 +44,19 @@ pub(crate) fn safer_settings(settings: &LoadSettings, error: &ModelError, layers
 }
 
 fn smaller(settings: &LoadSettings, layers_on_gpu: Option<u64>) -> Option<LoadSettings> {
-    if settings.draft_model.is_some() {
-        return Some(LoadSettings { draft_model: None, ..settings.clone() });
-    }
-    if settings.use_mlock {
-        return Some(LoadSettings { use_mlock: false, ..settings.clone() });
-    }
-    if !settings.use_mmap {
-        return Some(LoadSettings { use_mmap: true, ..settings.clone() });
+    if let Some(frugal) = settings.frugal() {
+        return Some(frugal);
     }
     if let Some(layers) = layers_on_gpu.and_then(|layers| i32::try_from(layers).ok()) {
         let now = if settings.n_gpu_layers < 0 { layers + 1 } else { settings.n_gpu_layers.min(layers + 1) };
         return Some(LoadSettings { n_gpu_layers: now / 2, ..settings.clone() });
     }
-    let is_large = [settings.type_k, settings.type_v].contains(&KvType::F16);
-    if is_large && settings.flash_attention != FlashAttention::Off {
-        let smaller = |kv_type| if kv_type == KvType::F16 { KvType::Q8_0 } else { kv_type };
-        return Some(LoadSettings {
-            type_k: smaller(settings.type_k),
-            type_v: smaller(settings.type_v),
-            ..settings.clone()
-        });
+    if let Some(quantized) = settings.quantized() {
+        return Some(quantized);
     }
     let now = if settings.n_ctx == 0 { WHOLE_CONTEXT } else { settings.n_ctx };
-    (now > SMALLEST_CONTEXT).then(|| LoadSettings { n_ctx: (now / 2).max(SMALLEST_CONTEXT), ..settings.clone() })
+    let smallest = LoadSettings::SMALLEST_CONTEXT;
+    (now > smallest).then(|| LoadSettings { n_ctx: (now / 2).max(smallest), ..settings.clone() })
 }
 
 #[cfg(test)]
@@ -86,14 +73,20 @@ mod tests {
         steps
     }
 
-    fn no_memory(needed: Option<u64>) -> ModelError {
-        ModelError::Load(LoadError::NotEnoughMemory { needed, available: 1 << 30 })
+    fn no_memory() -> ModelError {
+        ModelError::Load(LoadError::NotEnoughMemory { needed: None, available: 1 << 30 })
+    }
+
+    /// The end that a system without memory gives a process.
+    fn killed() -> ModelError {
+        let cause = ExitCause::Signal(OUT_OF_MEMORY);
+        ModelError::EngineEnded(ExitReport { cause, last_lines: Vec::new() })
     }
 
     #[test]
     fn memory_is_saved_where_it_costs_least_first() {
         let asked = LoadSettings { n_ctx: 8192, use_mlock: true, ..LoadSettings::default() };
-        let steps = steps(asked.clone(), &no_memory(Some(8 << 30)));
+        let steps = steps(asked.clone(), &killed());
         let [unlocked, quantised, half, quarter] = steps.as_slice() else { panic!("{steps:?}") };
         assert_eq!(*unlocked, LoadSettings { use_mlock: false, ..asked.clone() });
         assert_eq!((quantised.type_k, quantised.type_v, quantised.n_ctx), (KvType::Q8_0, KvType::Q8_0, 8192));
@@ -104,27 +97,27 @@ mod tests {
     #[test]
     fn a_draft_model_is_the_first_to_go() {
         let asked = LoadSettings { draft_model: Some("small.gguf".into()), ..LoadSettings::default() };
-        for error in [no_memory(None), no_memory(Some(8 << 30))] {
+        for error in [no_memory(), killed()] {
             assert_eq!(steps(asked.clone(), &error)[0], LoadSettings::default());
         }
     }
 
     #[test]
     fn a_gpu_that_is_full_gets_fewer_layers() {
-        let steps = steps(LoadSettings::default(), &no_memory(None));
+        let steps = steps(LoadSettings::default(), &no_memory());
         let layers: Vec<i32> = steps.iter().map(|step| step.n_gpu_layers).collect();
         assert_eq!(layers[..6], [16, 8, 4, 2, 1, 0]);
-        assert_eq!(steps.last().unwrap().n_ctx, SMALLEST_CONTEXT);
+        assert_eq!(steps.last().unwrap().n_ctx, LoadSettings::SMALLEST_CONTEXT);
     }
 
     #[test]
     fn any_settings_come_to_an_end() {
         for n_ctx in [0, 1, 2048, 3000, u32::MAX] {
             for flash_attention in [FlashAttention::Auto, FlashAttention::Off] {
-                for needed in [None, Some(1)] {
+                for error in [no_memory(), killed()] {
                     let asked =
                         LoadSettings { n_ctx, flash_attention, n_gpu_layers: i32::MAX, ..LoadSettings::default() };
-                    assert!(steps(asked, &no_memory(needed)).len() < 32);
+                    assert!(steps(asked, &error).len() < 32);
                 }
             }
         }
@@ -141,7 +134,10 @@ mod tests {
             let steps = steps(LoadSettings { gpu_split, ..LoadSettings::default() }, &crash);
             assert_eq!((steps.len(), &steps[0]), (2, &LoadSettings::default()), "whole layers first");
         }
-        let refused = ModelError::Load(LoadError::Refused { reason: String::new() });
-        assert!(steps(LoadSettings::default(), &refused).is_empty());
+        let refused = LoadError::Refused { reason: String::new() };
+        let reckoned = LoadError::NotEnoughMemory { needed: Some(8 << 30), available: 1 << 30 };
+        for error in [refused, reckoned] {
+            assert!(steps(LoadSettings::default(), &ModelError::Load(error)).is_empty());
+        }
     }
 }

@@ -60,6 +60,8 @@ pub struct LoadedModel {
     pub settings: LoadSettings,
     /// How it should have been loaded, if that did not work.
     pub asked: Option<LoadSettings>,
+    /// How to load it next time: without what did not work, but with what only did not fit the memory that was free.
+    pub lasting: LoadSettings,
 }
 
 /// What is shown of a file before it is loaded.

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use engawa_engine_client::protocol::{CacheFolder, LoadError, LoadEstimate, LoadRequest, LoadSettings, Purpose};
+use engawa_engine_client::protocol::{
+    CacheFolder, DeviceMemory, Fit, LoadError, LoadEstimate, LoadRequest, LoadSettings,
+};
 use engawa_engine_client::{Engine, EngineProgram, ExitCause, LoadEvent};
 use engawa_store::ConversationId;
 use tokio::sync::watch;
@@ -135,23 +137,28 @@ impl Models {
         }
         let started = Engine::start(&self.program).await;
         let engine = started.map_err(|error| ModelError::NoEngine(error.to_string()))?;
-        let answer = engine.estimate(self.request(path, settings.clone()));
+        let loaded = match self.state() {
+            ModelState::Ready(model) => model.info.memory,
+            _ => Vec::new(),
+        };
+        let mut request = self.request(path, settings.clone());
+        // It goes before another one is loaded.
+        request.host_freed = loaded.iter().filter(|device| device.name.is_empty()).map(DeviceMemory::needed).sum();
+        let answer = engine.estimate(request);
         let Ok(answered) = tokio::time::timeout(ESTIMATE_TIMEOUT, answer).await else {
             engine.kill_unresponsive();
             return Err(ModelError::EngineEnded(engine.exited().await));
         };
         let mut estimate = answered.map_err(ModelError::EngineEnded)?.map_err(ModelError::Load)?;
-        self.lock().checked = Some((path.to_owned(), settings));
-        if let ModelState::Ready(model) = self.state() {
-            give_back(&mut estimate, &model);
-        }
+        self.lock().checked = (estimate.fit != Fit::TooLarge).then(|| (path.to_owned(), settings));
+        give_back(&mut estimate, &loaded);
         Ok(estimate)
     }
 
     fn request(&self, path: &Path, settings: LoadSettings) -> LoadRequest {
         let max_bytes = self.cache_bytes.load(Ordering::Relaxed);
         let cache = (max_bytes > 0).then(|| CacheFolder { path: self.cache.clone(), max_bytes });
-        LoadRequest { path: path.to_owned(), settings, purpose: Purpose::Replies, cache }
+        LoadRequest { cache, ..LoadRequest::new(path.to_owned(), settings) }
     }
 
     /// Begins to load a model because a person asked; resolves when loading has begun.
@@ -194,7 +201,7 @@ impl Models {
         self.wishes.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Whether a load would be refused for what its files are. Too little memory is no such reason: there are safer settings.
+    /// Whether a load would be refused: for what its files are, or because it does not fit the memory with any settings.
     async fn check(&self, path: &Path, settings: &LoadSettings) -> Result<(), ModelError> {
         // The question that is just being answered may be the same.
         drop(self.estimating.lock().await);
@@ -203,8 +210,15 @@ impl Models {
             return Ok(());
         }
         match self.estimate(path, settings.clone()).await {
-            Err(ModelError::Load(LoadError::NotEnoughMemory { .. } | LoadError::Cancelled)) => Ok(()),
+            Err(ModelError::Load(LoadError::Cancelled)) => Ok(()),
             Err(error @ ModelError::Load(_)) => Err(error),
+            Ok(LoadEstimate { fit: Fit::TooLarge, devices, .. }) => {
+                let host = devices.last();
+                Err(ModelError::Load(LoadError::NotEnoughMemory {
+                    needed: host.map(DeviceMemory::needed),
+                    available: host.map_or(0, |host| host.memory_free),
+                }))
+            }
             // What an engine ended over, or took too long for, may go another way.
             Ok(_) | Err(_) => Ok(()),
         }
@@ -255,7 +269,7 @@ impl Models {
             drop(engine);
             match outcome {
                 Ok(mut model) => {
-                    model.asked = (asked != card.settings).then_some(asked);
+                    model.asked = (asked != model.settings).then_some(asked);
                     self.keep_settings(load, card.settings.clone());
                     self.publish_of(load, ModelState::Ready(Box::new(model)));
                     let report = exit.wait().await;
@@ -334,9 +348,10 @@ impl Models {
                         path: card.path.clone(),
                         summary: card.summary.clone(),
                         file_bytes: card.file_bytes,
+                        settings: info.fitted.as_deref().unwrap_or(&card.settings).clone(),
                         info: *info,
-                        settings: card.settings.clone(),
                         asked: None,
+                        lasting: card.settings.clone(),
                     });
                 }
                 Some(LoadEvent::Failed(error)) => return Err(ModelError::Load(error)),
@@ -550,15 +565,11 @@ impl Inner {
     }
 }
 
-/// Counts what the loaded model takes as free: it goes before another one is loaded.
-fn give_back(estimate: &mut LoadEstimate, loaded: &LoadedModel) {
-    for device in &mut estimate.devices {
-        for mine in loaded.info.memory.iter().filter(|mine| mine.name == device.name) {
-            // The system counts the weights that it has mapped as free.
-            let is_mapped = mine.name.is_empty() && loaded.settings.use_mmap;
-            let weights = if is_mapped { 0 } else { mine.weights };
-            let taken = weights.saturating_add(mine.context).saturating_add(mine.compute);
-            device.memory_free = device.memory_free.saturating_add(taken).min(device.memory_total);
+/// Counts what the loaded model takes of GPUs as free: it goes before another one is loaded.
+fn give_back(estimate: &mut LoadEstimate, loaded: &[DeviceMemory]) {
+    for device in estimate.devices.iter_mut().filter(|device| !device.name.is_empty()) {
+        for mine in loaded.iter().filter(|mine| mine.name == device.name) {
+            device.memory_free = device.memory_free.saturating_add(mine.needed()).min(device.memory_total);
         }
     }
 }

@@ -139,10 +139,39 @@ async fn load_large(session: &mut Session, behaviour: ModelBehaviour) -> LoadedM
 async fn a_model_that_does_not_fit_is_loaded_with_safer_settings() {
     let mut session = Session::open();
     let model = load_large(&mut session, ModelBehaviour::NeedsSmallContext).await;
-    assert_eq!((model.settings.n_ctx, model.info.n_ctx), (4096, 4096));
+    assert_eq!((model.settings.n_ctx, model.info.n_ctx, model.lasting.n_ctx), (4096, 4096, 4096));
     let id = session.new_conversation(None);
     assert_eq!(session.ask(id, "say: here").await.content, "here");
     assert!(!described(&session.log).contains("failed"), "{}", described(&session.log));
+}
+
+#[tokio::test]
+async fn what_only_did_not_fit_is_asked_for_again_next_time() {
+    let mut session = Session::open();
+    let model = load_large(&mut session, ModelBehaviour::FitsSmallContext).await;
+    assert_eq!((model.settings.n_ctx, model.info.n_ctx, model.lasting.n_ctx), (4096, 4096, 16_384));
+    let id = session.new_conversation(None);
+    session.ask(id, "say: abcdefgh\nabort after: 1").await;
+    assert_eq!(session.ask(id, "say: again").await.content, "again");
+    let ModelState::Ready(model) = session.chat.model() else { panic!() };
+    assert_eq!(model.asked, Some(model.lasting), "the engine that was started again was asked for all of it");
+}
+
+#[tokio::test]
+async fn a_model_that_fits_with_no_settings_leaves_the_one_that_answers_alone() {
+    let mut session = Session::with_model().await;
+    let engine = session.chat.engine_process_id();
+    let path = session.model_file(ModelBehaviour::TooLarge);
+    for asked_before in [false, true] {
+        if asked_before {
+            session.chat.estimate_load(&path, LoadSettings::default()).await.unwrap();
+        }
+        let error = session.chat.load_model(&path, LoadSettings::default()).await.unwrap_err();
+        assert!(matches!(error, ModelError::Load(LoadError::NotEnoughMemory { needed: Some(_), .. })), "{error:?}");
+    }
+    assert_eq!(session.chat.engine_process_id(), engine);
+    let id = session.new_conversation(None);
+    assert_eq!(session.ask(id, "say: still here").await.content, "still here");
 }
 
 #[tokio::test]

@@ -12,8 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engawa_engine_client::protocol::{
-    ContinueFinal, Decoding, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, Purpose, RequestId, Role,
-    Sampling,
+    ContinueFinal, Decoding, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, RequestId, Role, Sampling,
 };
 use engawa_engine_client::{Engine, EngineProgram, LoadEvent, Reply, ReplyEvent};
 use engawa_testkit::scripted_engine::{GreetingBehaviour, ModelBehaviour};
@@ -52,12 +51,7 @@ async fn start() -> Arc<Engine> {
 }
 
 fn load_request(behaviour: ModelBehaviour) -> LoadRequest {
-    LoadRequest {
-        path: PathBuf::from(behaviour.file_name()),
-        settings: LoadSettings::default(),
-        purpose: Purpose::Replies,
-        cache: None,
-    }
+    LoadRequest::new(PathBuf::from(behaviour.file_name()), LoadSettings::default())
 }
 
 /// The last event of a load.

@@ -14,8 +14,6 @@ pub(crate) struct MemoryUse {
     /// Layers without the output layer.
     pub(crate) n_layer: u32,
     pub(crate) n_ctx_train: u32,
-    /// Bytes of the host's weights that are stored in another order than the file's.
-    pub(crate) repacked: u64,
     /// GPUs, then the host.
     pub(crate) devices: Vec<DeviceMemory>,
 }
@@ -23,10 +21,10 @@ pub(crate) struct MemoryUse {
 impl MemoryUse {
     /// Adds what another load takes of the same devices.
     pub(crate) fn add(&mut self, other: &Self) {
-        self.repacked = self.repacked.saturating_add(other.repacked);
         for device in &mut self.devices {
             for beside in other.devices.iter().filter(|beside| beside.name == device.name) {
                 device.weights = device.weights.saturating_add(beside.weights);
+                device.mapped = device.mapped.saturating_add(beside.mapped);
                 device.context = device.context.saturating_add(beside.context);
                 device.compute = device.compute.saturating_add(beside.compute);
             }

@@ -242,3 +242,12 @@ pub(crate) fn projector_kinds(path: &Path) -> Result<Option<Vec<String>>, LlamaE
     let Some(kinds) = take_text(error.check(kinds)?) else { return Ok(None) };
     serde_json::from_str(&kinds).map(Some).map_err(|error| LlamaError(error.to_string()))
 }
+
+/// What keeps a projector of a known kind from being used with a model, as far as the headers of their files tell.
+pub(crate) fn projector_fault(model: &Path, projector: &Path) -> Option<String> {
+    let (model, projector) = (c_path(model)?, c_path(projector)?);
+    let mut error = ErrorSlot::new();
+    // SAFETY: both paths are NUL-terminated.
+    let fault = unsafe { shim::engawa_projector_fault(model.as_ptr(), projector.as_ptr(), error.as_out()) };
+    error.check(fault).map_or_else(|error| Some(error.0), take_text)
+}

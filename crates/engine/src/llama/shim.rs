@@ -125,6 +125,11 @@ unsafe extern "C" {
         error: *mut *mut c_char,
     ) -> i32;
     pub(super) fn engawa_projector_kinds(path: *const c_char, error: *mut *mut c_char) -> *mut c_char;
+    pub(super) fn engawa_projector_fault(
+        model: *const c_char,
+        projector: *const c_char,
+        error: *mut *mut c_char,
+    ) -> *mut c_char;
     pub(super) fn engawa_media_chunks(
         projector: *const sys::mtmd_context,
         rgb: *const u8,

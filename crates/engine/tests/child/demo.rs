@@ -9,7 +9,7 @@ use std::sync::Arc;
 use engawa_engine_client::Engine;
 use engawa_engine_client::LoadEvent;
 use engawa_engine_client::protocol::{
-    FinishReason, GenerateRequest, LoadRequest, PromptMessage, Purpose, Role, Sampling, TemplateSource, ToolDefinition,
+    FinishReason, GenerateRequest, LoadRequest, PromptMessage, Role, Sampling, TemplateSource, ToolDefinition,
 };
 use serde_json::json;
 
@@ -21,8 +21,7 @@ fn path() -> PathBuf {
 
 async fn start_demo() -> Arc<Engine> {
     let engine = start().await;
-    let mut events =
-        engine.load(LoadRequest { path: path(), settings: settings(), purpose: Purpose::Replies, cache: None });
+    let mut events = engine.load(LoadRequest::new(path(), settings()));
     loop {
         match patiently(events.recv()).await.unwrap() {
             LoadEvent::Progress(_) => {}

@@ -1,9 +1,11 @@
 //! Loading, and files that can't be loaded.
 
 use engawa_engine_client::LoadEvent;
-use engawa_engine_client::protocol::{LoadError, LoadRequest, LoadSettings, Purpose, TemplateSource};
+use engawa_engine_client::protocol::{
+    Fit, FlashAttention, KvType, LoadError, LoadRequest, LoadSettings, TemplateSource,
+};
 use engawa_testkit::gguf::TensorType;
-use engawa_testkit::{Fault, RandomModel, ScriptedModel};
+use engawa_testkit::{Fault, RandomModel, RandomProjector, ScriptedModel};
 
 use crate::support::{ModelFile, estimate, load, patiently, say, settings, start, user};
 
@@ -89,13 +91,73 @@ async fn weights_that_the_processor_stores_in_its_own_order_are_counted() {
     assert!(told.devices[0].weights > file_bytes / 2, "{told:?} of {file_bytes}");
 }
 
+/// Settings with a projector that takes so many bytes of memory: a load reckons with the length of its file, most of which is
+/// a hole.
+fn beside_projector(projector: &ModelFile, length: u64, settings: LoadSettings) -> LoadSettings {
+    std::fs::File::options().write(true).open(&projector.path).unwrap().set_len(length).unwrap();
+    LoadSettings { projector: Some(projector.path.clone()), ..settings }
+}
+
+fn projector(dimension: u32) -> ModelFile {
+    ModelFile::new(|path| RandomProjector::new().dimension(dimension).write(path).unwrap())
+}
+
 #[tokio::test]
 async fn more_memory_than_there_is_is_an_error_before_anything_is_taken() {
     let file = ModelFile::new(|path| RandomModel::new().write(path).unwrap());
-    let huge = LoadSettings { n_ctx: 1 << 30, ..settings() };
-    let error = load(&*start().await, &file, huge).await.unwrap_err();
+    let projector = projector(64);
+    let asked = beside_projector(&projector, 1 << 42, settings());
+    let engine = start().await;
+    assert_eq!(estimate(&engine, &file, settings()).await.unwrap().fit, Fit::Fits);
+    assert_eq!(estimate(&engine, &file, asked.clone()).await.unwrap().fit, Fit::TooLarge);
+    let error = load(&engine, &file, asked).await.unwrap_err();
     let LoadError::NotEnoughMemory { needed: Some(needed), available } = error else { panic!("{error:?}") };
     assert!(needed > available && available > 0, "{needed} {available}");
+}
+
+#[tokio::test]
+async fn a_context_beyond_the_training_is_the_first_to_go_when_memory_lacks() {
+    let file = ModelFile::new(|path| RandomModel::new().layers(8).context_length(4096).write(path).unwrap());
+    let asked = LoadSettings { n_ctx: u32::MAX, use_mmap: false, ..settings() };
+    let engine = start().await;
+    let info = load(&engine, &file, asked.clone()).await.unwrap();
+    assert_eq!((info.n_ctx, info.fitted), (4096, Some(Box::new(LoadSettings { n_ctx: 4096, ..asked }))));
+    say(&engine, &[user("hello")]).await;
+}
+
+#[tokio::test]
+async fn what_costs_least_goes_until_a_model_fits() {
+    // 32 KiB of keys and values a token, 4 GiB with all of the context.
+    let model = RandomModel::new().dimension(512).heads(8).kv_heads(8).layers(16).context_length(1 << 17);
+    let file = ModelFile::new(|path| model.write(path).unwrap());
+    let projector = projector(512);
+    let engine = start().await;
+    let free = estimate(&engine, &file, settings()).await.unwrap().devices[0].memory_free;
+    let fit = async |left: u64, asked: LoadSettings| {
+        let asked = beside_projector(&projector, free.saturating_sub(left), asked);
+        (asked.clone(), estimate(&engine, &file, asked).await.unwrap())
+    };
+
+    let whole = LoadSettings { n_ctx: 0, use_mlock: true, ..settings() };
+    let (asked, told) = fit(13 << 28, whole.clone()).await;
+    let quantized =
+        LoadSettings { n_ctx: 1 << 17, use_mlock: false, type_k: KvType::Q8_0, type_v: KvType::Q8_0, ..asked };
+    assert_eq!(told.fit, Fit::Adjusted(Box::new(quantized.clone())));
+    let whole_context = told.devices[0].context;
+
+    let (_, told) = fit(2 << 30, whole).await;
+    let Fit::Adjusted(shortened) = &told.fit else { panic!("{told:?}") };
+    assert_eq!(shortened.type_k, KvType::Q8_0);
+    assert!(shortened.n_ctx > 1 << 15 && shortened.n_ctx < 1 << 17, "{shortened:?}");
+    assert!(told.devices[0].context < whole_context, "{told:?}");
+
+    // Flash attention is off: the cache stays as it is.
+    let asked = LoadSettings { flash_attention: FlashAttention::Off, n_ctx: 1 << 17, ..settings() };
+    let (asked, told) = fit(1 << 30, asked).await;
+    assert_eq!(told.fit, Fit::Adjusted(Box::new(LoadSettings { n_ctx: 2048, ..asked.clone() })));
+    let info = load(&engine, &file, asked).await.unwrap();
+    assert_eq!(info.n_ctx, 2048);
+    say(&engine, &[user("hello")]).await;
 }
 
 #[tokio::test]
@@ -105,7 +167,7 @@ async fn a_load_can_be_cancelled() {
     let file = ModelFile::new(|path| large.tensor_type(TensorType::F32).write(path).unwrap());
     let engine = start().await;
     let settings = LoadSettings { use_mmap: false, ..settings() };
-    let request = LoadRequest { path: file.path.clone(), settings, purpose: Purpose::Replies, cache: None };
+    let request = LoadRequest::new(file.path.clone(), settings);
     let mut events = engine.load(request);
     engine.cancel_load();
     loop {
@@ -121,7 +183,6 @@ async fn a_load_can_be_cancelled() {
 
 #[tokio::test]
 async fn kv_types_and_flash_attention_are_taken() {
-    use engawa_engine_client::protocol::{FlashAttention, KvType};
     let model = RandomModel::new().dimension(64).heads(2).kv_heads(2);
     let file = ModelFile::new(|path| model.write(path).unwrap());
     for (type_k, type_v, flash_attention) in

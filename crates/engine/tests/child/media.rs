@@ -261,8 +261,11 @@ async fn what_is_no_projector_of_the_model_is_named_and_why() {
         assert!(matches!(&told, Err(LoadError::Projector { reason, .. }) if reason.contains(expected)), "{told:?}");
         check_load(&wrong, expected).await;
     };
-    // What only its weights tell.
-    check_load(&ModelFile::new(|path| RandomProjector::new().dimension(128).write(path).unwrap()), "mismatch").await;
+    let wide = ModelFile::new(|path| RandomProjector::new().dimension(128).write(path).unwrap());
+    let told = estimate(&*start().await, &file, with(&wide)).await;
+    let reads = "it makes 128 numbers of a token, and the model reads 64";
+    assert!(matches!(&told, Err(LoadError::Projector { reason, .. }) if reason == reads), "{told:?}");
+    check_load(&wide, "mismatch").await;
     check(model(), "it is no projector").await;
     let unknown = ModelFile::new(|path| {
         RandomProjector::new().write(path).unwrap();

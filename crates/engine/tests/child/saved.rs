@@ -4,9 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use engawa_engine_client::protocol::{
-    Adapter, CacheFolder, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, Purpose,
-};
+use engawa_engine_client::protocol::{Adapter, CacheFolder, GenerateRequest, LoadRequest, LoadSettings, PromptMessage};
 use engawa_engine_client::{Engine, EngineProgram, LoadEvent};
 use engawa_testkit::{RandomAdapter, RandomModel, ScriptedModel};
 use tempfile::TempDir;
@@ -26,8 +24,7 @@ pub(crate) async fn start_with(file: &ModelFile, cache: CacheFolder, settings: L
 }
 
 async fn load_with(engine: &Engine, file: &ModelFile, cache: CacheFolder, settings: LoadSettings) {
-    let mut events =
-        engine.load(LoadRequest { path: file.path.clone(), settings, purpose: Purpose::Replies, cache: Some(cache) });
+    let mut events = engine.load(LoadRequest { cache: Some(cache), ..LoadRequest::new(file.path.clone(), settings) });
     loop {
         match patiently(events.recv()).await.unwrap() {
             LoadEvent::Progress(_) => {}

@@ -66,7 +66,7 @@ pub(crate) async fn load_for(
     settings: LoadSettings,
     purpose: Purpose,
 ) -> Result<ModelInfo, LoadError> {
-    let mut events = engine.load(LoadRequest { path: file.path.clone(), settings, purpose, cache: None });
+    let mut events = engine.load(LoadRequest { purpose, ..LoadRequest::new(file.path.clone(), settings) });
     loop {
         match patiently(events.recv()).await.expect("a load ends with an event") {
             LoadEvent::Progress(fraction) => assert!((0.0..=1.0).contains(&fraction), "{fraction}"),
@@ -158,7 +158,7 @@ pub(crate) async fn estimate(
     file: &ModelFile,
     settings: LoadSettings,
 ) -> Result<LoadEstimate, LoadError> {
-    let request = LoadRequest { path: file.path.clone(), settings, purpose: Purpose::Replies, cache: None };
+    let request = LoadRequest::new(file.path.clone(), settings);
     patiently(engine.estimate(request)).await.unwrap()
 }
 

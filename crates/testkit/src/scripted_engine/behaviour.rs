@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 
 use engawa_engine_protocol::{
-    DeviceMemory, Inputs, LoadError, LoadEstimate, LoadSettings, ModelInfo, TemplateInfo, TemplateSource,
+    DeviceMemory, Fit, Inputs, LoadError, LoadEstimate, LoadSettings, ModelInfo, TemplateInfo, TemplateSource,
 };
 
 /// The variable that says how to greet.
@@ -66,9 +66,13 @@ named! {
         ExitsWhenLoaded = "exits-when-loaded",
         /// Is of an architecture that the engine does not know.
         UnknownArchitecture = "unknown-architecture",
-        /// Needs more memory than there is.
+        /// Needs more memory than there is, which is not known before it loads.
         NeedsMemory = "needs-memory",
-        /// Needs more memory than there is with a context of more than 4096 tokens.
+        /// Needs more memory than there is, with any settings.
+        TooLarge = "too-large",
+        /// Is loaded with a context of at most 4096 tokens, because more would not fit.
+        FitsSmallContext = "fits-small-context",
+        /// Memory can't be had with a context of more than 4096 tokens.
         NeedsSmallContext = "needs-small-context",
         /// Aborts while it loads, unless flash attention is off.
         AbortsWithFlashAttention = "aborts-with-flash-attention",
@@ -105,13 +109,21 @@ impl ModelBehaviour {
     pub(super) fn load_error(self, settings: &LoadSettings) -> Option<LoadError> {
         match self {
             Self::NeedsSmallContext if settings.n_ctx > 4096 => {
-                Some(LoadError::NotEnoughMemory { needed: Some(2 << 30), available: 1 << 30 })
+                Some(LoadError::NotEnoughMemory { needed: None, available: 1 << 30 })
             }
             Self::UnknownArchitecture => Some(LoadError::UnknownArchitecture { architecture: "unheard-of".to_owned() }),
-            Self::NeedsMemory => Some(LoadError::NotEnoughMemory { needed: Some(8 << 30), available: 1 << 30 }),
+            Self::NeedsMemory | Self::TooLarge => {
+                Some(LoadError::NotEnoughMemory { needed: Some(8 << 30), available: 1 << 30 })
+            }
             Self::IsRefused => Some(LoadError::Refused { reason: "a tensor is missing".to_owned() }),
             _ => None,
         }
+    }
+
+    /// What is used in place of settings that do not fit.
+    pub(super) fn fitted(self, settings: &LoadSettings) -> Option<Box<LoadSettings>> {
+        let is_too_large = self == Self::FitsSmallContext && settings.n_ctx > 4096;
+        is_too_large.then(|| Box::new(LoadSettings { n_ctx: 4096, ..settings.clone() }))
     }
 
     /// A context takes 100 bytes a token.
@@ -124,31 +136,39 @@ impl ModelBehaviour {
             Self::AbortsWhileLoading => super::child::abort(),
             _ => {}
         }
+        let fit = match self.fitted(settings) {
+            Some(fitted) => Fit::Adjusted(fitted),
+            None if self == Self::TooLarge => Fit::TooLarge,
+            None => Fit::Fits,
+        };
         let host = DeviceMemory {
             name: String::new(),
             description: String::new(),
             memory_free: 1 << 30,
             memory_total: 2 << 30,
             weights: 4000,
+            mapped: 0,
             context: 100 * u64::from(settings.n_ctx),
             compute: 1000,
         };
-        Ok(LoadEstimate { n_layer: 3, n_gpu_layer: 0, n_gpu: 0, devices: vec![host] })
+        Ok(LoadEstimate { n_layer: 3, n_gpu_layer: 0, n_gpu: 0, devices: vec![host], fit })
     }
 
-    pub(super) fn info(self, n_ctx: u32) -> ModelInfo {
+    pub(super) fn info(self, settings: &LoadSettings) -> ModelInfo {
+        let fitted = self.fitted(settings);
         ModelInfo {
             description: "scripted".to_owned(),
             architecture: "llama".to_owned(),
             n_params: 1000,
             size_bytes: 4000,
             n_ctx_train: 4096,
-            n_ctx,
+            n_ctx: fitted.as_deref().unwrap_or(settings).n_ctx,
             n_embd: 8,
             n_layer: 3,
             n_gpu_layer: 0,
             devices: Vec::new(),
             memory: Vec::new(),
+            fitted,
             n_threads: 1,
             template: TemplateInfo {
                 source: TemplateSource::File,

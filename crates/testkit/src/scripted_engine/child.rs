@@ -141,7 +141,7 @@ impl Child {
             send(&EngineEvent::LoadFailed(error));
             exit(0)
         }
-        send(&EngineEvent::ModelLoaded(behaviour.info(request.settings.n_ctx)));
+        send(&EngineEvent::ModelLoaded(behaviour.info(&request.settings)));
         if behaviour == ModelBehaviour::ExitsWhenLoaded {
             exit(3)
         }
