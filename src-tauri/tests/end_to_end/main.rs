@@ -21,6 +21,7 @@ mod export;
 mod first_run;
 mod hostile_reply;
 mod input_method;
+mod load_card;
 mod long_text;
 mod restart;
 mod sampling;

@@ -38,7 +38,7 @@ export class MemoryBar extends HTMLElement {
         if (estimate && totalOf(device) > device.available) names.push(translate(excess(device, estimate)));
         return row(device, names.join(" · "));
       }),
-      ...notes(settings, estimate, gpus > 0 ? loaded : null).map((text) => create("p", { class: "small" }, text)),
+      ...notes(settings, estimate, gpus > 0 ? loaded : null).map((text) => create("p", { class: "memory-note" }, text)),
     );
   }
 
