@@ -1,5 +1,6 @@
 #include "fit.h"
 #include "json.h"
+#include "llama-arch.h"
 #include "llama.h"
 #include "speculative.h"
 
@@ -108,10 +109,14 @@ char * engawa_memory_use(const char * path, const llama_model_params * model_par
             use["mapped"] = is_host && is_mapped ? std::min(breakdown[i].model, reordered[i].model) : 0;
             uses.push_back(use);
         }
-        common_json result    = common_json::object();
-        result["n_layer"]     = n_layer;
-        result["n_ctx_train"] = n_ctx_train;
-        result["devices"]     = uses;
+        const gguf_file file(path);
+        const char *    name   = file ? file.text("general.architecture") : nullptr;
+        const llm_arch  arch   = llm_arch_from_string(name ? name : "");
+        common_json     result = common_json::object();
+        result["n_layer"]      = n_layer;
+        result["n_ctx_train"]  = n_ctx_train;
+        result["is_recurrent"] = llm_arch_is_recurrent(arch) || llm_arch_is_hybrid(arch);
+        result["devices"]      = uses;
         return engawa_copy(result.dump());
     });
 }

@@ -15,8 +15,8 @@ use crate::draft_heads::DraftHeads;
 use crate::draft_model::DraftModel;
 use crate::drafter::Drafter;
 use crate::llama::{
-    Context, ContextSettings, DecodeOutcome, Heads, LlamaError, LoadOutcome, LoraAdapter, Model, Projector, SEQUENCES,
-    Templates, capture_errors, take_errors,
+    Context, ContextSettings, DecodeOutcome, Heads, LlamaError, LoadOutcome, LoraAdapter, Model, Projector, Templates,
+    capture_errors, take_errors,
 };
 use crate::outbox::Outbox;
 use crate::parts::{adapter_error, can_not_draft, check_projector, draft_error, draft_refusal, projector_error};
@@ -35,13 +35,7 @@ const CHATML: TemplateInfo = TemplateInfo {
     supports_thinking: false,
 };
 
-/// The longest drafts of a recurrent model.
-const ROLLBACK: u32 = 8;
-/// What the states for them may take, in bytes or as a share of the weights' size.
-const ROLLBACK_BYTES: u64 = 64 << 20;
-const ROLLBACK_SHARE: u64 = 6;
-
-/// What heads that draft take beside that, about.
+/// What heads that draft take beside their layer of the KV cache, about.
 const HEADS_BYTES: u64 = 64 << 20;
 
 /// llama.cpp's numbers of ways to pool.
@@ -210,11 +204,9 @@ pub(crate) fn prepare<'model>(
     if projector.is_some_and(Projector::reads_whole) {
         context_settings = context_settings.with_whole_pictures();
     }
-    let drafts = settings.speculation != Speculation::Off || draft.is_some();
-    let context = Context::new(model, context_settings, signals.abort_flag()).and_then(|context| {
-        let is_rigid = context.needs_snapshots() && drafts;
-        if is_rigid { with_rollback(model, context, context_settings, signals) } else { Some(context) }
-    });
+    let with_rollback = ContextSettings { rollback: plan.rollback, ..context_settings };
+    let context = Context::new(model, with_rollback, signals.abort_flag())
+        .or_else(|| Context::new(model, context_settings, signals.abort_flag()));
     let lines = take_errors();
     let mut context = context.ok_or_else(|| refusal(&lines))?;
     add_adapters(model, &mut context, &settings.adapters)?;
@@ -262,26 +254,6 @@ fn make_heads<'model>(
     }
     Heads::leave(context);
     None
-}
-
-/// The context of a recurrent model, made anew so that the last tokens can be taken back: as many as memory is worth it. As it was
-/// where that can't be.
-fn with_rollback<'model>(
-    model: &'model Model,
-    mut context: Context<'model>,
-    settings: ContextSettings,
-    signals: &'static Signals,
-) -> Option<Context<'model>> {
-    let state = context.recurrent_bytes(model.vocabulary().warm_up_token());
-    let each = (state as u64).saturating_mul(u64::from(SEQUENCES)).max(1);
-    let budget = (model.size_bytes() / ROLLBACK_SHARE).max(ROLLBACK_BYTES).min(available_memory() / 4);
-    let rollback = u32::try_from(budget / each).unwrap_or(ROLLBACK).min(ROLLBACK);
-    if rollback == 0 {
-        return Some(context);
-    }
-    drop(context);
-    Context::new(model, ContextSettings { rollback, ..settings }, signals.abort_flag())
-        .or_else(|| Context::new(model, settings, signals.abort_flag()))
 }
 
 /// Lays the adapters over the weights; their files were looked at when the load was planned.

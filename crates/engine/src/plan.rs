@@ -9,7 +9,9 @@ use engawa_engine_protocol::{
 };
 
 use crate::child::gpu_names;
-use crate::llama::{MemoryUse, ModelSettings, capture_errors, measure_memory, says_heads, take_errors};
+use crate::llama::{
+    ContextSettings, MemoryUse, ModelSettings, capture_errors, measure_memory, says_heads, take_errors,
+};
 use crate::load::{available_memory, check_file, context_settings, layers_on_gpu, refusal};
 use crate::parts::{adapter_error, draft_error, draft_refusal, projector_error};
 
@@ -20,12 +22,20 @@ const GPU_MARGIN: usize = 512 << 20;
 /// The largest context that is measured: that takes time and memory with its size.
 const MEASURED: u32 = 16_384;
 
+/// The longest drafts of a recurrent model.
+const ROLLBACK: u32 = 8;
+/// What the states for them may take, in bytes or as a share of the weights' size.
+const ROLLBACK_BYTES: u64 = 64 << 20;
+const ROLLBACK_SHARE: u64 = 6;
+
 /// How a model and what is beside it will be loaded.
 pub(crate) struct LoadPlan {
     /// What was asked for, with the settings that fit.
     pub(crate) request: LoadRequest,
     pub(crate) model: ModelSettings,
     pub(crate) draft: Option<ModelSettings>,
+    /// The last tokens that a recurrent model can take back: as many as memory is worth it. Drafts are no longer.
+    pub(crate) rollback: u32,
     /// What all of it takes together; why that can't be told.
     used: Result<MemoryUse, LoadError>,
     fit: Fit,
@@ -76,7 +86,7 @@ impl LoadPlan {
             && settings.gpu_split.shares.is_empty()
             && matches!(settings.gpu_split.mode, SplitMode::None | SplitMode::Layers);
         let n_ctx = n_ctx_of(path, settings, &model);
-        let mut plan = Self { request, model, draft, used: Err(LoadError::Cancelled), fit: Fit::Fits };
+        let mut plan = Self { request, model, draft, rollback: 0, used: Err(LoadError::Cancelled), fit: Fit::Fits };
         if let Ok(n_ctx) = n_ctx
             && is_fitted
             && !gpu_names().is_empty()
@@ -114,12 +124,18 @@ impl LoadPlan {
         available_memory().saturating_add(self.request.host_freed)
     }
 
-    fn measure(&self, n_ctx: u32) -> Result<MemoryUse, LoadError> {
-        let LoadRequest { path, settings, .. } = &self.request;
+    fn measure(&mut self, n_ctx: u32) -> Result<MemoryUse, LoadError> {
+        let LoadRequest { path, settings, purpose, .. } = &self.request;
         let mut used = use_of(path, settings, &self.model, n_ctx).map_err(|lines| refusal(&lines))?;
+        let drafts = settings.speculation != Speculation::Off || settings.draft_model.is_some();
+        if used.is_recurrent && drafts && *purpose == Purpose::Replies {
+            self.rollback = self.add_rollback(&mut used);
+        }
         if let (Some(path), Some(draft)) = (&settings.draft_model, &self.draft) {
             let beside = LoadSettings { n_ctx: 1, ..settings.clone() };
-            let trained = measured(path, &beside, draft).map_err(|lines| draft_refusal(path, &lines))?.n_ctx_train;
+            let trained = measured(path, context_settings(&beside, 0), draft)
+                .map_err(|lines| draft_refusal(path, &lines))?
+                .n_ctx_train;
             let n_ctx = n_ctx.min(trained.max(1));
             used.add(&use_of(path, settings, draft, n_ctx).map_err(|lines| draft_refusal(path, &lines))?);
         }
@@ -136,6 +152,29 @@ impl LoadPlan {
             }
         }
         Ok(used)
+    }
+
+    /// Adds the states by which the last tokens can be taken back; gives of how many there is one.
+    fn add_rollback(&self, used: &mut MemoryUse) -> u32 {
+        let LoadRequest { path, settings, .. } = &self.request;
+        let smallest = context_settings(&LoadSettings { n_ctx: 1, ..settings.clone() }, 0);
+        let with = |rollback| measured(path, ContextSettings { rollback, ..smallest }, &self.model);
+        let (Ok(without), Ok(with_one)) = (with(0), with(1)) else { return 0 };
+        let states: Vec<u64> = (without.devices.iter().zip(&with_one.devices))
+            .map(|(without, with_one)| with_one.context.saturating_sub(without.context))
+            .collect();
+        let each: u64 = states.iter().sum();
+        if each == 0 {
+            // llama.cpp can't do that with every kind of state.
+            return 0;
+        }
+        let weights: u64 = used.devices.iter().map(|device| device.weights).sum();
+        let budget = (weights / ROLLBACK_SHARE).max(ROLLBACK_BYTES).min(self.available() / 4);
+        let rollback = u32::try_from(budget / each).unwrap_or(ROLLBACK).min(ROLLBACK);
+        for (device, state) in used.devices.iter_mut().zip(states) {
+            device.context = device.context.saturating_add(state.saturating_mul(u64::from(rollback)));
+        }
+        rollback
     }
 
     /// Whether it takes more of the host than is free; `None` where that can't be told.
@@ -210,7 +249,10 @@ fn file_bytes(path: &Path) -> u64 {
 /// The context that is meant: 0 is what the model was trained with. The log's lines when the file can't be read.
 fn n_ctx_of(path: &Path, settings: &LoadSettings, model: &ModelSettings) -> Result<u32, Vec<String>> {
     match settings.n_ctx {
-        0 => Ok(measured(path, &LoadSettings { n_ctx: 1, ..settings.clone() }, model)?.n_ctx_train),
+        0 => {
+            let smallest = context_settings(&LoadSettings { n_ctx: 1, ..settings.clone() }, 0);
+            Ok(measured(path, smallest, model)?.n_ctx_train)
+        }
         n_ctx => Ok(n_ctx),
     }
 }
@@ -218,7 +260,7 @@ fn n_ctx_of(path: &Path, settings: &LoadSettings, model: &ModelSettings) -> Resu
 /// What a model takes with a context of that size. What it needs grows in a straight line: large ones are reckoned from two
 /// small ones.
 fn use_of(path: &Path, settings: &LoadSettings, model: &ModelSettings, n_ctx: u32) -> Result<MemoryUse, Vec<String>> {
-    let measure = |n_ctx: u32| measured(path, &LoadSettings { n_ctx, ..settings.clone() }, model);
+    let measure = |n_ctx: u32| measured(path, context_settings(&LoadSettings { n_ctx, ..settings.clone() }, 0), model);
     if n_ctx <= MEASURED {
         return measure(n_ctx);
     }
@@ -232,9 +274,9 @@ fn use_of(path: &Path, settings: &LoadSettings, model: &ModelSettings, n_ctx: u3
     Ok(whole)
 }
 
-fn measured(path: &Path, settings: &LoadSettings, model: &ModelSettings) -> Result<MemoryUse, Vec<String>> {
+fn measured(path: &Path, context: ContextSettings, model: &ModelSettings) -> Result<MemoryUse, Vec<String>> {
     capture_errors();
-    let used = measure_memory(path, model, context_settings(settings, 0));
+    let used = measure_memory(path, model, context);
     let mut lines = take_errors();
     used.map_err(|error| {
         if lines.is_empty() {

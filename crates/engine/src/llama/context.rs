@@ -481,16 +481,6 @@ impl<'model> Context<'model> {
         whole
     }
 
-    /// Bytes of a sequence's recurrent state, found out by computing a token. Leaves the cache empty.
-    pub(crate) fn recurrent_bytes(&mut self, token: Token) -> usize {
-        self.clear_batch();
-        self.push(&[token], 0, SequenceIndex(0), 1);
-        let bytes =
-            if self.decode() == DecodeOutcome::Done { self.snapshot_size(SequenceIndex(0)) } else { usize::MAX };
-        self.clear(SequenceIndex(0));
-        bytes
-    }
-
     /// Computes once without a trace, so that the first reply does not pay for it.
     pub(crate) fn warm_up(&mut self, token: Token) -> DecodeOutcome {
         // SAFETY: the context lives.

@@ -267,6 +267,22 @@ async fn heads_follow(architecture: Architecture) {
     assert_eq!(contents[0], contents[1]);
 }
 
+#[tokio::test]
+async fn the_states_that_drafts_are_taken_back_by_are_in_the_estimate() {
+    for (architecture, has_states) in
+        [(Architecture::Qwen35, true), (Architecture::Mamba, false), (Architecture::Llama, false)]
+    {
+        let file = ModelFile::new(|path| RandomModel::new().architecture(architecture).write(path).unwrap());
+        let engine = start().await;
+        let context = async |speculation| {
+            let told = estimate(&engine, &file, LoadSettings { speculation, ..settings() }).await.unwrap();
+            told.devices[0].context
+        };
+        let (without, with) = (context(Speculation::Off).await, context(Speculation::PromptLookup).await);
+        assert_eq!(with > without, has_states, "{architecture:?}: {without} {with}");
+    }
+}
+
 /// What was guessed wrong is taken back from a recurrent state too, whatever is done with the conversation between replies.
 #[tokio::test]
 async fn a_hybrid_model_takes_drafts_back() {
