@@ -115,6 +115,7 @@ char * engawa_memory_use(const char * path, const llama_model_params * model_par
         common_json     result = common_json::object();
         result["n_layer"]      = n_layer;
         result["n_ctx_train"]  = n_ctx_train;
+        result["n_embd"]       = name ? file.number(std::string(name) + ".embedding_length") : 0;
         result["is_recurrent"] = llm_arch_is_recurrent(arch) || llm_arch_is_hybrid(arch);
         result["devices"]      = uses;
         return engawa_copy(result.dump());

@@ -151,8 +151,8 @@ char * engawa_adapter_fault(const char * model, const char * adapter, char ** er
 
 // ---- memory ----
 
-// What a load would take, without reading the weights, as JSON: {"n_layer": …, "n_ctx_train": …, "is_recurrent": …,
-// "devices": [{"name": "…", "description": "…", "memory_free": …, "memory_total": …, "weights": …, "mapped": …, "context": …,
+// What a load would take, without reading the weights, as JSON: {"n_layer": …, "n_ctx_train": …, "n_embd": …,
+// "is_recurrent": …, "devices": [{"name": "…", "description": "…", "memory_free": …, "memory_total": …, "weights": …, "mapped": …, "context": …,
 // "compute": …}, …]}, in bytes; the host comes last, without a name.
 char * engawa_memory_use(const char * path, const struct llama_model_params * model_params,
                          const struct llama_context_params * context_params, char ** error);

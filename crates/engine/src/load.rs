@@ -35,9 +35,6 @@ const CHATML: TemplateInfo = TemplateInfo {
     supports_thinking: false,
 };
 
-/// What heads that draft take beside their layer of the KV cache, about.
-const HEADS_BYTES: u64 = 64 << 20;
-
 /// llama.cpp's numbers of ways to pool.
 const MEAN: i32 = 1;
 const CLS: i32 = 2;
@@ -214,7 +211,7 @@ pub(crate) fn prepare<'model>(
     let guard = MarkerGuard::new(model.vocabulary()).map_err(refused)?;
     let (templates, template) = choose_template(model, &guard)?;
     let warm_up_token = model.vocabulary().warm_up_token();
-    let wants_heads = settings.speculation != Speculation::Off && draft.is_none() && context.longest_draft() > 0;
+    let wants_heads = plan.heads && context.longest_draft() > 0;
     let heads = wants_heads.then(|| make_heads(model, &mut context, context_settings, signals)).flatten();
     context.warm_up(warm_up_token);
     if signals.load_cancelled() {
@@ -234,19 +231,13 @@ pub(crate) fn prepare<'model>(
     Ok(Loaded { context, templates, guard, threads, speculation, drafter, info })
 }
 
-/// The model's own heads, if it has any and there is room for what they need.
+/// The model's own heads, if it has any.
 fn make_heads<'model>(
     model: &'model Model,
     context: &mut Context<'model>,
     settings: ContextSettings,
     signals: &'static Signals,
 ) -> Option<Heads<'model>> {
-    // A layer of the KV cache, and the states behind the tokens of a batch: less than so many numbers of 32 bits.
-    let numbers = 2 * u64::from(context.size()) + u64::from(settings.n_batch);
-    let bytes = numbers.saturating_mul(u64::from(model.embedding_length()) * 4).saturating_add(HEADS_BYTES);
-    if bytes > available_memory() / 2 {
-        return None;
-    }
     let heads = Heads::new(model, context, settings, signals.abort_flag())?;
     // What the model computes for them may not fit beside it any more.
     if context.warm_up(model.vocabulary().warm_up_token()) == DecodeOutcome::Done {

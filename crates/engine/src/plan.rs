@@ -27,6 +27,8 @@ const ROLLBACK: u32 = 8;
 /// What the states for them may take, in bytes or as a share of the weights' size.
 const ROLLBACK_BYTES: u64 = 64 << 20;
 const ROLLBACK_SHARE: u64 = 6;
+/// What heads that draft take beside their layer of the KV cache, about.
+const HEADS_BYTES: u64 = 64 << 20;
 
 /// How a model and what is beside it will be loaded.
 pub(crate) struct LoadPlan {
@@ -36,6 +38,8 @@ pub(crate) struct LoadPlan {
     pub(crate) draft: Option<ModelSettings>,
     /// The last tokens that a recurrent model can take back: as many as memory is worth it. Drafts are no longer.
     pub(crate) rollback: u32,
+    /// Whether the model's own heads draft, if it has any: there is room for what they need.
+    pub(crate) heads: bool,
     /// What all of it takes together; why that can't be told.
     used: Result<MemoryUse, LoadError>,
     fit: Fit,
@@ -86,7 +90,15 @@ impl LoadPlan {
             && settings.gpu_split.shares.is_empty()
             && matches!(settings.gpu_split.mode, SplitMode::None | SplitMode::Layers);
         let n_ctx = n_ctx_of(path, settings, &model);
-        let mut plan = Self { request, model, draft, rollback: 0, used: Err(LoadError::Cancelled), fit: Fit::Fits };
+        let mut plan = Self {
+            request,
+            model,
+            draft,
+            rollback: 0,
+            heads: has_heads,
+            used: Err(LoadError::Cancelled),
+            fit: Fit::Fits,
+        };
         if let Ok(n_ctx) = n_ctx
             && is_fitted
             && !gpu_names().is_empty()
@@ -143,15 +155,37 @@ impl LoadPlan {
             host.memory_free = self.available().min(host.memory_total);
         }
         if let Some(projector) = &settings.projector {
-            // It is read, not mapped: to the first GPU, if there is one.
+            // It is read, not mapped.
             let bytes = file_bytes(projector);
-            let is_on_host = settings.n_gpu_layers == 0 || used.devices.len() == 1;
-            let device = if is_on_host { used.devices.last_mut() } else { used.devices.first_mut() };
-            if let Some(device) = device {
+            if let Some(device) = self.device_beside(&mut used) {
                 device.weights = device.weights.saturating_add(bytes);
             }
         }
+        if self.heads {
+            self.heads = self.add_heads(&mut used, n_ctx);
+        }
         Ok(used)
+    }
+
+    /// Adds what the model's own heads take to draft, beside their weights, if that leaves as much again.
+    fn add_heads(&self, used: &mut MemoryUse, n_ctx: u32) -> bool {
+        let settings = &self.request.settings;
+        // A layer of the KV cache, and the states behind the tokens of a batch: less than so many numbers of 32 bits.
+        let batch = context_settings(&LoadSettings { n_ctx, ..settings.clone() }, 0).n_batch;
+        let numbers = 2 * u64::from(n_ctx) + u64::from(batch);
+        let bytes = numbers.saturating_mul(u64::from(used.n_embd) * 4).saturating_add(HEADS_BYTES);
+        let Some(device) = self.device_beside(used) else { return false };
+        let has_room = bytes <= device.memory_free.saturating_sub(device.needed()) / 2;
+        if has_room {
+            device.context = device.context.saturating_add(bytes);
+        }
+        has_room
+    }
+
+    /// Where what stands beside the layers goes: to the first GPU, if layers may go to one.
+    fn device_beside<'used>(&self, used: &'used mut MemoryUse) -> Option<&'used mut DeviceMemory> {
+        let is_on_host = self.request.settings.n_gpu_layers == 0 || used.devices.len() == 1;
+        if is_on_host { used.devices.last_mut() } else { used.devices.first_mut() }
     }
 
     /// Adds the states by which the last tokens can be taken back; gives of how many there is one.

@@ -14,6 +14,8 @@ pub(crate) struct MemoryUse {
     /// Layers without the output layer.
     pub(crate) n_layer: u32,
     pub(crate) n_ctx_train: u32,
+    /// Numbers of an embedding; 0 where the file does not say.
+    pub(crate) n_embd: u32,
     /// Whether some of its layers keep a state in place of all tokens.
     pub(crate) is_recurrent: bool,
     /// GPUs, then the host.
