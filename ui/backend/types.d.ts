@@ -167,8 +167,8 @@ export interface LoadEstimate {
   gpuLayers: number;
   /** GPUs that there are, whether they would be used or not. */
   gpus: number;
-  /** GPUs by name, then the machine itself, without a name. Bytes. `mapped` of the weights need not be free. */
-  devices: { name: string; available: number; weights: number; mapped: number; context: number; compute: number }[];
+  /** GPUs by name, then the machine itself, without a name. Bytes. */
+  devices: { name: string; available: number; weights: number; context: number; compute: number }[];
   /** Whether the memory that is free does for it, with the adjusted settings if there are any. */
   fits: boolean;
   /** What it will be loaded with, where it would not fit as asked for. */

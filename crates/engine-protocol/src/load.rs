@@ -288,7 +288,7 @@ pub struct DeviceMemory {
     pub weights: u64,
     /// Of the weights, those that are mapped from the file: the system keeps of them what it has room for, and counts them as free.
     pub mapped: u64,
-    /// The KV cache.
+    /// The KV cache, and what drafts need.
     pub context: u64,
     /// Buffers for computing.
     pub compute: u64,

@@ -11,6 +11,9 @@
 #include <stdexcept>
 #include <string>
 
+// The width and height of pictures up to which a projector is looked at beyond its header, in pixels.
+static constexpr uint32_t MOST_ACROSS = 4096;
+
 char * engawa_projector_kinds(const char * path, char ** error) {
     return engawa_guard<char *>(error, nullptr, [&]() -> char * {
         const gguf_file file(path);
@@ -41,7 +44,13 @@ char * engawa_projector_fault(const char * model, const char * projector, char *
         const std::string prefix(architecture);
         const uint64_t    wanted =
             uint64_t{ file.number(prefix + ".embedding_length") } * (1 + uint64_t{ file.number(prefix + ".n_deepstack_layers") });
-        // Neither weights nor buffers.
+        // A picture of the size that the file says is made to find out what it takes.
+        const gguf_file header(projector);
+        if (!header || header.number("clip.vision.image_size") > MOST_ACROSS ||
+            header.number("clip.vision.image_max_pixels") > MOST_ACROSS * MOST_ACROSS) {
+            return nullptr;
+        }
+        // Memory is asked for, but no weights are read into it.
         clip_context_params params{};
         params.flash_attn_type = CLIP_FLASH_ATTN_TYPE_DISABLED;
         params.no_alloc        = true;

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver};
 
 use engawa_engine_protocol::{
-    CacheFolder, DeviceInfo, DeviceKind, ENGINE_ROLE_ARGUMENT, EmbedRequest, EngineEvent, EngineRequest, GenerateError,
-    LoadError, LoadRequest, MAX_REQUEST_BYTES, PROTOCOL_VERSION, Purpose, RankRequest, read_frame,
+    CacheFolder, DeviceInfo, DeviceKind, ENGINE_ROLE_ARGUMENT, EmbedRequest, EngineEvent, EngineRequest, Fit,
+    GenerateError, LoadError, LoadRequest, MAX_REQUEST_BYTES, PROTOCOL_VERSION, Purpose, RankRequest, read_frame,
 };
 use llama_cpp_2::LlamaBackendDeviceType;
 use llama_cpp_2::llama_backend::LlamaBackend;
@@ -141,8 +141,12 @@ fn wait_for_model(requests: &Receiver<EngineRequest>, outbox: &mut Outbox) -> Op
             EngineRequest::ListDevices => outbox.send(&EngineEvent::Devices { devices: list_devices() }),
             EngineRequest::EstimateLoad(request) => {
                 let estimate = LoadPlan::make(&request).and_then(|plan| {
-                    check_parts(&request)?;
-                    plan.estimate()
+                    let estimate = plan.estimate()?;
+                    // To look at what is beside the model takes memory, too.
+                    if estimate.fit != Fit::TooLarge {
+                        check_parts(&request)?;
+                    }
+                    Ok(estimate)
                 });
                 outbox.send(&match estimate {
                     Ok(estimate) => EngineEvent::LoadEstimated(estimate),

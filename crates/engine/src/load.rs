@@ -203,7 +203,7 @@ pub(crate) fn prepare<'model>(
     }
     let with_rollback = ContextSettings { rollback: plan.rollback, ..context_settings };
     let context = Context::new(model, with_rollback, signals.abort_flag())
-        .or_else(|| Context::new(model, context_settings, signals.abort_flag()));
+        .or_else(|| (plan.rollback > 0).then(|| Context::new(model, context_settings, signals.abort_flag()))?);
     let lines = take_errors();
     let mut context = context.ok_or_else(|| refusal(&lines))?;
     add_adapters(model, &mut context, &settings.adapters)?;

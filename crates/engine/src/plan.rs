@@ -32,7 +32,7 @@ const HEADS_BYTES: u64 = 64 << 20;
 
 /// How a model and what is beside it will be loaded.
 pub(crate) struct LoadPlan {
-    /// What was asked for, with the settings that fit.
+    /// What was asked for, with the settings that will be used.
     pub(crate) request: LoadRequest,
     pub(crate) model: ModelSettings,
     pub(crate) draft: Option<ModelSettings>,
@@ -83,7 +83,8 @@ impl LoadPlan {
             && settings.speculation != Speculation::Off
             && settings.draft_model.is_none()
             && says_heads(path);
-        let model = ModelSettings::new(settings).with_heads(has_heads);
+        let mut model = ModelSettings::new(settings);
+        model.set_heads(has_heads);
         let draft = settings.draft_model.is_some().then(|| ModelSettings::new(&beside));
         // Shares by hand, rows, and parts of tensors are what llama.cpp's fit leaves alone.
         let is_fitted = settings.n_gpu_layers < 0
@@ -124,8 +125,9 @@ impl LoadPlan {
             return;
         }
         let beside = settings.adapters.iter().map(|adapter| &adapter.path).chain(&settings.projector);
-        let margin =
-            beside.fold(GPU_MARGIN, |sum, path| sum.saturating_add(usize::try_from(file_bytes(path)).unwrap_or(0)));
+        let heads = if self.heads { heads_bytes(&whole, n_ctx, settings).saturating_mul(2) } else { 0 };
+        let margin = beside.fold(heads, |sum, path| sum.saturating_add(file_bytes(path)));
+        let margin = usize::try_from(margin).unwrap_or(usize::MAX).saturating_add(GPU_MARGIN);
         let context = context_settings(&LoadSettings { n_ctx, ..settings.clone() }, 0);
         let draft = self.draft.as_ref().zip(settings.draft_model.as_deref());
         self.model.fit(path, context, draft.map(|(draft, path)| (path, draft)), margin);
@@ -139,10 +141,7 @@ impl LoadPlan {
     fn measure(&mut self, n_ctx: u32) -> Result<MemoryUse, LoadError> {
         let LoadRequest { path, settings, purpose, .. } = &self.request;
         let mut used = use_of(path, settings, &self.model, n_ctx).map_err(|lines| refusal(&lines))?;
-        let drafts = settings.speculation != Speculation::Off || settings.draft_model.is_some();
-        if used.is_recurrent && drafts && *purpose == Purpose::Replies {
-            self.rollback = self.add_rollback(&mut used);
-        }
+        let heads = heads_bytes(&used, n_ctx, settings);
         if let (Some(path), Some(draft)) = (&settings.draft_model, &self.draft) {
             let beside = LoadSettings { n_ctx: 1, ..settings.clone() };
             let trained = measured(path, context_settings(&beside, 0), draft)
@@ -155,37 +154,27 @@ impl LoadPlan {
             host.memory_free = self.available().min(host.memory_total);
         }
         if let Some(projector) = &settings.projector {
-            // It is read, not mapped.
+            // It is read, not mapped: to the first GPU, if there is one.
             let bytes = file_bytes(projector);
-            if let Some(device) = self.device_beside(&mut used) {
+            if let Some(device) = first_device(&mut used, settings.n_gpu_layers) {
                 device.weights = device.weights.saturating_add(bytes);
             }
         }
+        // What drafts need comes last, where there is room for it: replies are the same without.
+        let drafts = settings.speculation != Speculation::Off || settings.draft_model.is_some();
+        if used.is_recurrent && drafts && *purpose == Purpose::Replies {
+            self.rollback = self.add_rollback(&mut used);
+        }
         if self.heads {
-            self.heads = self.add_heads(&mut used, n_ctx);
+            let device = first_device(&mut used, self.model.gpu_layers()).filter(|device| heads <= spare(device));
+            let Some(device) = device else {
+                self.heads = false;
+                self.model.set_heads(false);
+                return self.measure(n_ctx);
+            };
+            device.context = device.context.saturating_add(heads);
         }
         Ok(used)
-    }
-
-    /// Adds what the model's own heads take to draft, beside their weights, if that leaves as much again.
-    fn add_heads(&self, used: &mut MemoryUse, n_ctx: u32) -> bool {
-        let settings = &self.request.settings;
-        // A layer of the KV cache, and the states behind the tokens of a batch: less than so many numbers of 32 bits.
-        let batch = context_settings(&LoadSettings { n_ctx, ..settings.clone() }, 0).n_batch;
-        let numbers = 2 * u64::from(n_ctx) + u64::from(batch);
-        let bytes = numbers.saturating_mul(u64::from(used.n_embd) * 4).saturating_add(HEADS_BYTES);
-        let Some(device) = self.device_beside(used) else { return false };
-        let has_room = bytes <= device.memory_free.saturating_sub(device.needed()) / 2;
-        if has_room {
-            device.context = device.context.saturating_add(bytes);
-        }
-        has_room
-    }
-
-    /// Where what stands beside the layers goes: to the first GPU, if layers may go to one.
-    fn device_beside<'used>(&self, used: &'used mut MemoryUse) -> Option<&'used mut DeviceMemory> {
-        let is_on_host = self.request.settings.n_gpu_layers == 0 || used.devices.len() == 1;
-        if is_on_host { used.devices.last_mut() } else { used.devices.first_mut() }
     }
 
     /// Adds the states by which the last tokens can be taken back; gives of how many there is one.
@@ -203,8 +192,9 @@ impl LoadPlan {
             return 0;
         }
         let weights: u64 = used.devices.iter().map(|device| device.weights).sum();
-        let budget = (weights / ROLLBACK_SHARE).max(ROLLBACK_BYTES).min(self.available() / 4);
-        let rollback = u32::try_from(budget / each).unwrap_or(ROLLBACK).min(ROLLBACK);
+        let worth = (weights / ROLLBACK_SHARE).max(ROLLBACK_BYTES) / each;
+        let room = used.devices.iter().zip(&states).filter_map(|(device, state)| spare(device).checked_div(*state));
+        let rollback = u32::try_from(room.fold(worth, u64::min)).unwrap_or(ROLLBACK).min(ROLLBACK);
         for (device, state) in used.devices.iter_mut().zip(states) {
             device.context = device.context.saturating_add(state.saturating_mul(u64::from(rollback)));
         }
@@ -273,6 +263,26 @@ impl LoadPlan {
         let n_gpu = u32::try_from(gpu_names().len()).unwrap_or(u32::MAX);
         Ok(LoadEstimate { n_layer, n_gpu_layer, n_gpu, devices, fit: self.fit })
     }
+}
+
+/// Where what stands beside the layers goes: to the first GPU, if layers go to one.
+fn first_device(used: &mut MemoryUse, gpu_layers: i32) -> Option<&mut DeviceMemory> {
+    let is_on_host = gpu_layers == 0 || used.devices.len() == 1;
+    if is_on_host { used.devices.last_mut() } else { used.devices.first_mut() }
+}
+
+/// What a device can spend on what is not needed: half of what is left, so that it is not full then.
+fn spare(device: &DeviceMemory) -> u64 {
+    device.memory_free.saturating_sub(device.needed()).saturating_sub(MEMORY_MARGIN) / 2
+}
+
+/// At most what a model's own heads take to draft, beside their weights: a layer of the KV cache, of which hybrid models have one
+/// in four, and the states behind the tokens of a batch.
+fn heads_bytes(used: &MemoryUse, n_ctx: u32, settings: &LoadSettings) -> u64 {
+    let batch = context_settings(&LoadSettings { n_ctx, ..settings.clone() }, 0).n_batch;
+    let cache: u64 = used.devices.iter().map(|device| device.context).sum();
+    let layer = cache.saturating_mul(4) / u64::from(used.n_layer.max(1));
+    layer + u64::from(batch) * u64::from(used.n_embd) * 4 + HEADS_BYTES
 }
 
 /// The length of a file; 0 when it can't be told.

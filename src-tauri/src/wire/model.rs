@@ -52,7 +52,6 @@ struct DeviceMemory {
     name: String,
     available: u64,
     weights: u64,
-    mapped: u64,
     context: u64,
     compute: u64,
 }
@@ -173,7 +172,6 @@ impl From<engawa_chat::LoadEstimate> for LoadEstimate {
             name: device.description,
             available: device.memory_free,
             weights: device.weights,
-            mapped: device.mapped,
             context: device.context,
             compute: device.compute,
         });

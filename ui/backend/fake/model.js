@@ -104,7 +104,6 @@ export class FakeModel {
       name,
       available,
       weights: FILE_SIZE * part,
-      mapped: name === "" ? FILE_SIZE * part : 0,
       context: context * part,
       compute: part > 0 ? 320_000_000 : 40_000_000,
     });

@@ -35,8 +35,9 @@ export class MemoryBar extends HTMLElement {
         const names = device.name === "" ? [translate(gpus > 0 ? "load.mainMemory" : "load.fits")] : [device.name];
         if (estimate && device.name !== "" && gpus === 1)
           names.push(translate("load.gpuLayers", { count: estimate.gpuLayers, layers: estimate.layers }));
-        if (estimate && totalOf(device) > device.available) names.push(translate(excess(device, estimate)));
-        return row(device, names.join(" · "));
+        const excess = excessOf(device, estimate);
+        if (excess) names.push(translate(excess));
+        return row(device, names.join(" · "), excess !== null && excess !== "load.tooLargeMapped");
       }),
       ...notes(settings, estimate, gpus > 0 ? loaded : null).map((text) => create("p", { class: "memory-note" }, text)),
     );
@@ -55,10 +56,13 @@ function totalOf(device) {
   return device.weights + device.context + device.compute;
 }
 
-/** What it means that a device has less free than is wanted. @param {Device} device @param {LoadEstimate} estimate */
-function excess(device, estimate) {
-  if (device.name !== "") return "load.tooLargeGpu";
-  return estimate.fits ? "load.tooLargeMapped" : "load.tooLarge";
+/** What it means that a device has less free than is wanted, once the engine told. @param {Device} device @param {LoadEstimate | null} estimate */
+function excessOf(device, estimate) {
+  const isMore = totalOf(device) > device.available;
+  if (estimate === null) return null;
+  if (device.name !== "") return isMore ? "load.tooLargeGpu" : null;
+  if (!estimate.fits) return "load.tooLarge";
+  return isMore ? "load.tooLargeMapped" : null;
 }
 
 /** @param {LoadSettings} settings @param {LoadEstimate | null} estimate @param {string | null} loaded */
@@ -72,8 +76,8 @@ function notes(settings, estimate, loaded) {
   return texts;
 }
 
-/** @param {Device} device @param {string} label */
-function row(device, label) {
+/** @param {Device} device @param {string} label @param {boolean} isTooLarge */
+function row(device, label, isTooLarge) {
   const total = totalOf(device);
   const scale = Math.max(total, device.available, 1);
   const parts = /** @type {const} */ (["weights", "context", "compute"]).map((kind) => ({
@@ -93,7 +97,7 @@ function row(device, label) {
     .join(" · ");
   return create(
     "div",
-    { class: total > device.available ? "memory-row too-large" : "memory-row" },
+    { class: isTooLarge ? "memory-row too-large" : "memory-row" },
     create("div", { class: "memory-head small" }, create("span", {}, label), create("span", { class: "numbers" }, sum)),
     create("div", { class: "memory-bar numbers", role: "img", "aria-label": `${label}: ${sum}: ${about}`, title: about }, ...bars),
   );

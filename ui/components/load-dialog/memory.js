@@ -14,7 +14,7 @@ const share = { f16: 1, q8_0: 34 / 64, q4_0: 18 / 64 };
 export function estimateMemory(card, settings) {
   const perToken = (card.memory.kvPerToken / 2) * (share[settings.kvTypeK] + share[settings.kvTypeV]);
   const { weights, available } = card.memory;
-  return { name: "", available, weights, mapped: settings.useMmap ? weights : 0, context: perToken * settings.contextLength, compute: 0 };
+  return { name: "", available, weights, context: perToken * settings.contextLength, compute: 0 };
 }
 
 /**

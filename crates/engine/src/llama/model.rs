@@ -61,11 +61,9 @@ impl ModelSettings {
         settings
     }
 
-    /// Whether the model's own heads that draft are loaded as well.
-    #[must_use]
-    pub(crate) fn with_heads(mut self, loaded: bool) -> Self {
+    /// Sets whether the model's own heads that draft are loaded as well.
+    pub(crate) fn set_heads(&mut self, loaded: bool) {
         self.params.load_mtp = loaded;
-        self
     }
 
     /// Puts as many layers on the GPUs as leave `margin` bytes free on each, beside a draft model, and experts on the processor

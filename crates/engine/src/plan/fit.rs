@@ -2,10 +2,11 @@
 
 use engawa_engine_protocol::{LoadRequest, LoadSettings};
 
-use super::LoadPlan;
+use super::{LoadPlan, MEMORY_MARGIN};
 
-/// What a context that has to be made smaller leaves free, in bytes: other programs grow, too.
+/// What a context that has to be made smaller leaves free, in bytes, or as a share of what there is for it: other programs grow, too.
 const ROOM: u64 = 1 << 30;
+const ROOM_SHARE: u64 = 4;
 /// Contexts are multiples of this.
 const STEP: u32 = 256;
 /// How often a context is reckoned that turns out to be too large; layers that move to a GPU bend the line.
@@ -19,10 +20,13 @@ pub(super) fn closest_that_fits(asked: &LoadPlan) -> Option<LoadPlan> {
     let with =
         |settings: &LoadSettings| LoadPlan::with(LoadRequest { settings: settings.clone(), ..asked.request.clone() });
     let fits = |plan: &LoadPlan| plan.is_too_large() == Some(false);
-    let trained = asked.used.as_ref().ok()?.n_ctx_train.max(LoadSettings::SMALLEST_CONTEXT);
+    let trained = asked.used.as_ref().ok()?.n_ctx_train.max(1);
     let mut settings = asked.request.settings.clone();
     let mut tried = None;
-    if settings.n_ctx == 0 || settings.n_ctx > trained {
+    if settings.n_ctx == 0 {
+        settings.n_ctx = trained;
+    }
+    if settings.n_ctx > trained {
         settings.n_ctx = trained;
         let plan = with(&settings);
         if fits(&plan) {
@@ -65,7 +69,8 @@ fn with_smaller_context(
         return None;
     }
     let (low, high) = (least.host()?, tried.host()?);
-    let room = low.memory_free.saturating_sub(ROOM).saturating_sub(low.needed());
+    let room = low.memory_free.saturating_sub(MEMORY_MARGIN).saturating_sub(low.needed());
+    let room = room.saturating_sub(ROOM.min(room / ROOM_SHARE));
     let span = high.needed().saturating_sub(low.needed()).max(1);
     let reckoned = u128::from(above) * u128::from(room) / u128::from(span);
     let mut more = u32::try_from(reckoned).unwrap_or(above).min(above);
