@@ -48,7 +48,7 @@ impl EngineAlone {
         bail!("the engine ended while loading")
     }
 
-    /// Asks for a reply, waits for its end, and has the engine forget both.
+    /// Asks for a reply and waits for its end.
     pub(crate) async fn answer(
         &self,
         messages: Vec<PromptMessage>,
@@ -79,13 +79,17 @@ impl EngineAlone {
                 ReplyEvent::PromptProgress { .. } | ReplyEvent::SamplingApplied { .. } | ReplyEvent::TokenChosen(_) => {
                 }
                 ReplyEvent::Finished { reason, timings } => {
-                    self.engine.forget(OWNER.to_owned());
                     let writing = first.map_or(Duration::ZERO, |first| first.elapsed());
                     return Ok(Answer { content, reasoning, calls, finish: reason, timings, writing });
                 }
                 end @ (ReplyEvent::Failed(_) | ReplyEvent::Lost(_)) => bail!("no reply: {end:?}"),
             }
         }
+    }
+
+    /// Empties the engine's cache.
+    pub(crate) fn forget(&self) {
+        self.engine.forget(OWNER.to_owned());
     }
 
     /// Ends the engine.

@@ -68,6 +68,8 @@ async fn measure_one(model: &Path, yardstick: &Yardstick<'_>, name: &str, thread
             let message = PromptMessage::new(Role::User, prompt(threads, round, repeat));
             let sampling = Sampling { max_tokens: Some(TOKENS), ..Sampling::default() };
             let answer = engine.answer(vec![message], Vec::new(), sampling).await?;
+            // As in llama-bench, nothing of it slows down what is read next.
+            engine.forget();
             read = answer.timings.processed_tokens;
             let speeds = speeds(&answer.timings)?;
             if repeat > 0 {

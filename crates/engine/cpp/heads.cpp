@@ -20,9 +20,7 @@ char * engawa_heads_architecture(const char * path, char ** error) {
             return nullptr;
         }
         const std::string architecture = name;
-        const int64_t     heads        = gguf_find_key(file.values.get(), (architecture + ".nextn_predict_layers").c_str());
-        const bool        has_heads    = heads >= 0 && gguf_get_kv_type(file.values.get(), heads) == GGUF_TYPE_UINT32 &&
-                               gguf_get_val_u32(file.values.get(), heads) > 0;
+        const bool        has_heads    = file.number(architecture + ".nextn_predict_layers") > 0;
         return has_heads ? engawa_copy(architecture) : nullptr;
     });
 }

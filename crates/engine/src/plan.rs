@@ -128,7 +128,7 @@ impl LoadPlan {
         let heads = if self.heads { heads_bytes(&whole, n_ctx, settings).saturating_mul(2) } else { 0 };
         let margin = beside.fold(heads, |sum, path| sum.saturating_add(file_bytes(path)));
         let margin = usize::try_from(margin).unwrap_or(usize::MAX).saturating_add(GPU_MARGIN);
-        let context = context_settings(&LoadSettings { n_ctx, ..settings.clone() }, 0);
+        let context = with_context(settings, n_ctx);
         let draft = self.draft.as_ref().zip(settings.draft_model.as_deref());
         self.model.fit(path, context, draft.map(|(draft, path)| (path, draft)), margin);
     }
@@ -143,8 +143,7 @@ impl LoadPlan {
         let mut used = use_of(path, settings, &self.model, n_ctx).map_err(|lines| refusal(&lines))?;
         let heads = heads_bytes(&used, n_ctx, settings);
         if let (Some(path), Some(draft)) = (&settings.draft_model, &self.draft) {
-            let beside = LoadSettings { n_ctx: 1, ..settings.clone() };
-            let trained = measured(path, context_settings(&beside, 0), draft)
+            let trained = measured(path, with_context(settings, 1), draft)
                 .map_err(|lines| draft_refusal(path, &lines))?
                 .n_ctx_train;
             let n_ctx = n_ctx.min(trained.max(1));
@@ -180,7 +179,7 @@ impl LoadPlan {
     /// Adds the states by which the last tokens can be taken back; gives of how many there is one.
     fn add_rollback(&self, used: &mut MemoryUse) -> u32 {
         let LoadRequest { path, settings, .. } = &self.request;
-        let smallest = context_settings(&LoadSettings { n_ctx: 1, ..settings.clone() }, 0);
+        let smallest = with_context(settings, 1);
         let with = |rollback| measured(path, ContextSettings { rollback, ..smallest }, &self.model);
         let (Ok(without), Ok(with_one)) = (with(0), with(1)) else { return 0 };
         let states: Vec<u64> = (without.devices.iter().zip(&with_one.devices))
@@ -279,7 +278,7 @@ fn spare(device: &DeviceMemory) -> u64 {
 /// At most what a model's own heads take to draft, beside their weights: a layer of the KV cache, of which hybrid models have one
 /// in four, and the states behind the tokens of a batch.
 fn heads_bytes(used: &MemoryUse, n_ctx: u32, settings: &LoadSettings) -> u64 {
-    let batch = context_settings(&LoadSettings { n_ctx, ..settings.clone() }, 0).n_batch;
+    let batch = with_context(settings, n_ctx).n_batch;
     let cache: u64 = used.devices.iter().map(|device| device.context).sum();
     let layer = cache.saturating_mul(4) / u64::from(used.n_layer.max(1));
     layer + u64::from(batch) * u64::from(used.n_embd) * 4 + HEADS_BYTES
@@ -293,10 +292,7 @@ fn file_bytes(path: &Path) -> u64 {
 /// The context that is meant: 0 is what the model was trained with. The log's lines when the file can't be read.
 fn n_ctx_of(path: &Path, settings: &LoadSettings, model: &ModelSettings) -> Result<u32, Vec<String>> {
     match settings.n_ctx {
-        0 => {
-            let smallest = context_settings(&LoadSettings { n_ctx: 1, ..settings.clone() }, 0);
-            Ok(measured(path, smallest, model)?.n_ctx_train)
-        }
+        0 => Ok(measured(path, with_context(settings, 1), model)?.n_ctx_train),
         n_ctx => Ok(n_ctx),
     }
 }
@@ -304,7 +300,7 @@ fn n_ctx_of(path: &Path, settings: &LoadSettings, model: &ModelSettings) -> Resu
 /// What a model takes with a context of that size. What it needs grows in a straight line: large ones are reckoned from two
 /// small ones.
 fn use_of(path: &Path, settings: &LoadSettings, model: &ModelSettings, n_ctx: u32) -> Result<MemoryUse, Vec<String>> {
-    let measure = |n_ctx: u32| measured(path, context_settings(&LoadSettings { n_ctx, ..settings.clone() }, 0), model);
+    let measure = |n_ctx: u32| measured(path, with_context(settings, n_ctx), model);
     if n_ctx <= MEASURED {
         return measure(n_ctx);
     }
@@ -316,6 +312,11 @@ fn use_of(path: &Path, settings: &LoadSettings, model: &ModelSettings, n_ctx: u3
         whole.compute = grown(half.compute, whole.compute);
     }
     Ok(whole)
+}
+
+/// The settings of a context, in llama.cpp's terms, with a size of its own.
+fn with_context(settings: &LoadSettings, n_ctx: u32) -> ContextSettings {
+    context_settings(&LoadSettings { n_ctx, ..settings.clone() }, 0)
 }
 
 fn measured(path: &Path, context: ContextSettings, model: &ModelSettings) -> Result<MemoryUse, Vec<String>> {

@@ -12,10 +12,10 @@ const WHOLE_CONTEXT: u32 = 131_072;
 
 /// The next safer settings, closest to what was asked for; `None` when nothing is left or would help.
 ///
-/// What an allocation failed for, or the system ended the engine for, goes in this order: the draft model, locked and unmapped weights,
-/// layers on a GPU, then a cache of 16 bits and a large context. An engine that reckons that there is too little memory has tried
-/// all of that itself. After a crash, only what drivers and rare models stumble over goes: layers in parts on several GPUs, then the GPU, flash attention and the
-/// draft model.
+/// What an allocation failed for, or the system ended the engine for, goes in this order: the draft model, locked and unmapped
+/// weights, layers on a GPU, then a cache of 16 bits and a large context. An engine that reckons that there is too little memory has
+/// tried all of that itself. After a crash, only what drivers and rare models stumble over goes: layers in parts on several GPUs,
+/// then the GPU, flash attention and the draft model.
 pub(crate) fn safer_settings(settings: &LoadSettings, error: &ModelError, layers: Option<u64>) -> Option<LoadSettings> {
     match error {
         // Without a figure it was not the machine's memory that was reckoned, but an allocation that failed.
