@@ -81,7 +81,10 @@ export interface Message {
 
 export type SamplingName =
   | "temperature" | "max_tokens" | "top_p" | "top_k" | "min_p" | "repeat_penalty"
-  | "typical_p" | "frequency_penalty" | "presence_penalty" | "repeat_last_n" | "seed";
+  | "typical_p" | "frequency_penalty" | "presence_penalty" | "repeat_last_n" | "top_n_sigma"
+  | "dry_multiplier" | "dry_base" | "dry_allowed_length" | "dry_penalty_last_n"
+  | "xtc_probability" | "xtc_threshold" | "dynatemp_range" | "dynatemp_exponent"
+  | "mirostat" | "mirostat_tau" | "mirostat_eta" | "adaptive_target" | "adaptive_decay" | "seed";
 
 /** One setting and where its value comes from. */
 export interface SamplingValue {
@@ -154,7 +157,7 @@ export interface LoadSettings {
   kvTypeK: "f16" | "q8_0" | "q4_0";
   kvTypeV: "f16" | "q8_0" | "q4_0";
   flashAttention: "auto" | "on" | "off";
-  useMmap: boolean;
+  mmap: "auto" | "on" | "off";
   useMlock: boolean;
   promptLookup: boolean;
   /** A smaller model with the same vocabulary that drafts. */

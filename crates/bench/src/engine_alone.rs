@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, bail};
 use engawa_engine_client::protocol::{
     ContinueFinal, Decoding, FinishReason, GenerateRequest, LoadRequest, LoadSettings, PromptMessage, RequestId,
     Sampling, Timings, ToolCall, ToolDefinition,
@@ -37,11 +37,9 @@ impl EngineAlone {
         let mut events = engine.load(LoadRequest::new(model.to_owned(), settings));
         while let Some(event) = events.recv().await {
             match event {
-                LoadEvent::Loaded(info) => {
-                    ensure!(info.fitted.is_none(), "there is too little memory for the settings that are compared");
-                    return Ok(Self { engine });
-                }
+                LoadEvent::Loaded(_) => return Ok(Self { engine }),
                 LoadEvent::Progress(_) => {}
+                LoadEvent::Fitted(_) => bail!("there is too little memory for the settings that are compared"),
                 other => bail!("the model could not be loaded: {other:?}"),
             }
         }

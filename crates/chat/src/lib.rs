@@ -25,8 +25,8 @@ pub use conversation::{ContextUse, ConversationView};
 pub use engawa_catalog::gguf_header::{GgufError, ModelSummary};
 pub use engawa_catalog::presets::{CardProblem, Character, Language};
 pub use engawa_engine_client::protocol::{
-    Adapter, DeviceMemory, Fit, FlashAttention, GpuSplit, KvType, LoadError, LoadEstimate, LoadSettings, ModelInfo,
-    Speculation, SplitMode, TemplateSource, Timings,
+    Adapter, DeviceMemory, Fit, FlashAttention, GpuSplit, KvType, LoadError, LoadEstimate, LoadSettings, Mmap,
+    ModelInfo, Speculation, SplitMode, TemplateSource, Timings,
 };
 pub use engawa_engine_client::{EngineProgram, ExitCause, ExitReport};
 pub use engawa_store::{

@@ -1,6 +1,7 @@
 //! The model that answers: opened, watched, opened again after a crash.
 
 mod fallback;
+mod saved_states;
 mod state;
 mod supervisor;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engawa_engine_protocol::{
     DeviceInfo, EngineEvent, EngineRequest, GenerateError, GenerateRequest, LoadError, LoadEstimate, LoadRequest,
-    ModelInfo, PROTOCOL_VERSION, PromptCount, PromptMessage, RequestId,
+    LoadSettings, ModelInfo, PROTOCOL_VERSION, PromptCount, PromptMessage, RequestId,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -41,6 +41,8 @@ impl ExitWatch {
 /// How a load goes.
 #[derive(Debug)]
 pub enum LoadEvent {
+    /// What was asked for does not fit the memory that is free: these settings are used.
+    Fitted(Box<LoadSettings>),
     /// 0..=1, llama.cpp's own.
     Progress(f32),
     /// The model is ready.
@@ -132,7 +134,7 @@ impl Engine {
         self.answer(estimate).await
     }
 
-    /// Loads the engine's one model. The last event is anything but [`LoadEvent::Progress`].
+    /// Loads the engine's one model. The last event is anything but [`LoadEvent::Fitted`] and [`LoadEvent::Progress`].
     pub fn load(&self, request: LoadRequest) -> mpsc::UnboundedReceiver<LoadEvent> {
         let (sender, events) = mpsc::unbounded_channel();
         self.routes.expect_load(sender.clone());

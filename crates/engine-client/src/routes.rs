@@ -107,6 +107,7 @@ impl Routes {
                     let _ = answer.send(devices.clone());
                 }
             }
+            EngineEvent::LoadFitted { settings } => self.send_load(LoadEvent::Fitted(settings)),
             EngineEvent::LoadProgress { fraction } => self.send_load(LoadEvent::Progress(fraction)),
             EngineEvent::ModelLoaded(info) => self.end_load(LoadEvent::Loaded(Box::new(info))),
             EngineEvent::LoadFailed(error) => self.end_load(LoadEvent::Failed(error)),

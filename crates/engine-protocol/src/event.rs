@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    FinishReason, GenerateError, LoadError, LoadEstimate, ModelInfo, PromptCount, RequestId, Timings, TokenLogprob,
-    ToolCall,
+    FinishReason, GenerateError, LoadError, LoadEstimate, LoadSettings, ModelInfo, PromptCount, RequestId, Timings,
+    TokenLogprob, ToolCall,
 };
 
 /// What an engine tells the app. Past tense.
@@ -20,6 +20,11 @@ pub enum EngineEvent {
     Devices {
         /// In llama.cpp's order.
         devices: Vec<DeviceInfo>,
+    },
+    /// What was asked for does not fit the memory that is free: the model will be loaded with these settings, the closest that do.
+    LoadFitted {
+        /// In place of those of the request.
+        settings: Box<LoadSettings>,
     },
     /// Loading went on.
     LoadProgress {

@@ -24,14 +24,14 @@ pub use generation::{
 };
 pub use load::{
     Adapter, CacheFolder, DeviceMemory, Fit, FlashAttention, GpuSplit, KvType, LoadEstimate, LoadRequest, LoadSettings,
-    ModelInfo, Speculation, SplitMode, TemplateInfo, TemplateSource,
+    Mmap, ModelInfo, Speculation, SplitMode, TemplateInfo, TemplateSource,
 };
 pub use media::{Inputs, Media, MediaKind};
 pub use request::EngineRequest;
 pub use sampling::{Constraint, Decoding, LogitBias, Mirostat, SamplerKind, Sampling, TokenLogprob};
 
 /// The version of this protocol; both sides must speak the same one.
-pub const PROTOCOL_VERSION: u32 = 7;
+pub const PROTOCOL_VERSION: u32 = 8;
 
 /// The first argument of a process that is started as an engine child.
 pub const ENGINE_ROLE_ARGUMENT: &str = "--engine-child";

@@ -63,8 +63,8 @@ pub struct LoadSettings {
     pub type_v: KvType,
     /// Flash attention.
     pub flash_attention: FlashAttention,
-    /// Map the file instead of reading it.
-    pub use_mmap: bool,
+    /// Whether the weights stay in the file, which is mapped.
+    pub mmap: Mmap,
     /// Keep the weights from being swapped out.
     pub use_mlock: bool,
     /// Whether repetitions are drafted.
@@ -87,7 +87,7 @@ impl Default for LoadSettings {
             type_k: KvType::F16,
             type_v: KvType::F16,
             flash_attention: FlashAttention::Auto,
-            use_mmap: true,
+            mmap: Mmap::Auto,
             use_mlock: false,
             speculation: Speculation::PromptLookup,
             projector: None,
@@ -100,16 +100,16 @@ impl LoadSettings {
     /// A context smaller than this is no use, in tokens.
     pub const SMALLEST_CONTEXT: u32 = 2048;
 
-    /// What takes less of the host's memory and writes the same: without the draft model, then not locked, then mapped; `None`
-    /// when nothing of that is left.
+    /// What takes less of the host's memory and writes the same: without the draft model, then not locked, then mapped where
+    /// [`Mmap::Off`] forbids it; `None` when nothing of that is left.
     #[must_use]
     pub fn frugal(&self) -> Option<Self> {
         if self.draft_model.is_some() {
             Some(Self { draft_model: None, ..self.clone() })
         } else if self.use_mlock {
             Some(Self { use_mlock: false, ..self.clone() })
-        } else if !self.use_mmap {
-            Some(Self { use_mmap: true, ..self.clone() })
+        } else if self.mmap == Mmap::Off {
+            Some(Self { mmap: Mmap::On, ..self.clone() })
         } else {
             None
         }
@@ -155,7 +155,7 @@ pub enum SplitMode {
     None,
     /// Each GPU has whole layers.
     Layers,
-    /// Each GPU has rows of all matrices, where its back end can do that.
+    /// Each GPU has rows of all matrices, where its back end can do that; whole layers where it can't.
     Rows,
     /// Each GPU has a part of every layer and of its KV cache, and all compute at the same time. Needs flash attention; llama.cpp
     /// knows how for some architectures only.
@@ -190,6 +190,18 @@ pub enum FlashAttention {
     /// Where the model and the device support it.
     Auto,
     /// Always.
+    On,
+    /// Never.
+    Off,
+}
+
+/// Whether the weights are mapped from their file instead of read into memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mmap {
+    /// Unless no GPU is there, memory is plentiful and the system gives large pages of it, in which they are faster.
+    Auto,
+    /// Always: the load is quick, and what memory has no room for is read again.
     On,
     /// Never.
     Off,
@@ -230,9 +242,6 @@ pub struct ModelInfo {
     pub devices: Vec<String>,
     /// What it takes of each device, the host last, as told before it was loaded; empty where that could not be told.
     pub memory: Vec<DeviceMemory>,
-    /// What it was loaded with, where what was asked for did not fit the memory that was free.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fitted: Option<Box<LoadSettings>>,
     /// Threads in use.
     pub n_threads: u32,
     /// The chat template in use.

@@ -111,6 +111,10 @@ char * engawa_memory_use(const char * path, const llama_model_params * model_par
         }
         const gguf_file file(path);
         const char *    name   = file ? file.text("general.architecture") : nullptr;
+        if (name && !model_params->load_mtp) {
+            // llama.cpp counts heads among the layers that go to devices, whether it loads them or not.
+            n_layer += file.number(std::string(name) + ".nextn_predict_layers");
+        }
         const llm_arch  arch   = llm_arch_from_string(name ? name : "");
         common_json     result = common_json::object();
         result["n_layer"]      = n_layer;

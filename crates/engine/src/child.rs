@@ -177,6 +177,9 @@ fn serve(request: &LoadRequest, requests: &Receiver<EngineRequest>, outbox: &mut
         Ok(plan) => plan,
         Err(error) => return outbox.send(&EngineEvent::LoadFailed(error)),
     };
+    if let Some(settings) = plan.fitted() {
+        outbox.send(&EngineEvent::LoadFitted { settings });
+    }
     let request = &plan.request;
     let model = match load_weights(&plan, &SIGNALS, outbox) {
         Ok(model) => model,

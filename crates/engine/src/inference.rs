@@ -7,13 +7,14 @@ mod batches;
 mod disk;
 mod places;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::Duration;
 
 use engawa_engine_protocol::{
     Constraint, ContinueFinal, EmbedRequest, EngineEvent, EngineRequest, FinishReason, GenerateError, PromptCount,
-    PromptMessage, RankRequest, RequestId, Speculation, ToolDefinition,
+    PromptMessage, RankRequest, RequestId, Sampling, Speculation, ToolDefinition,
 };
 
 use crate::child::{Signals, has_model, list_devices};
@@ -43,6 +44,8 @@ pub(crate) struct Inference<'model, 'io> {
     requests: &'io Receiver<EngineRequest>,
     outbox: &'io mut Outbox,
     signals: &'static Signals,
+    /// Settings that arrived since the last batch, the latest of each reply: a slider sends many, and a sampler may take long to make.
+    new_sampling: BTreeMap<RequestId, Sampling>,
     /// In the order of their arrival.
     tasks: Vec<Task<'model>>,
     /// Counts rounds: whose prompt comes first goes around.
@@ -102,6 +105,7 @@ impl<'model, 'io> Inference<'model, 'io> {
             requests,
             outbox,
             signals,
+            new_sampling: BTreeMap::new(),
             tasks: Vec::new(),
             round: 0,
             time_per_token: None,
@@ -143,13 +147,20 @@ impl<'model, 'io> Inference<'model, 'io> {
         }
         // The request that set the flag is in the channel already.
         self.signals.abort_seen();
-        loop {
+        let end = loop {
             match self.requests.try_recv() {
                 Ok(request) => self.accept(request),
-                Err(TryRecvError::Empty) => return Ok(()),
-                Err(TryRecvError::Disconnected) => return Err(Closed),
+                Err(TryRecvError::Empty) => break Ok(()),
+                Err(TryRecvError::Disconnected) => break Err(Closed),
+            }
+        };
+        for (id, sampling) in std::mem::take(&mut self.new_sampling) {
+            if let Some(index) = self.find(id) {
+                let step = self.tasks[index].update_sampling(sampling, self.outbox);
+                self.after(index, step);
             }
         }
+        end
     }
 
     fn accept(&mut self, request: EngineRequest) {
@@ -169,10 +180,7 @@ impl<'model, 'io> Inference<'model, 'io> {
                 }
             }
             EngineRequest::UpdateSampling { id, sampling } => {
-                if let Some(index) = self.find(id) {
-                    let step = self.tasks[index].update_sampling(sampling, self.outbox);
-                    self.after(index, step);
-                }
+                self.new_sampling.insert(id, sampling);
             }
             EngineRequest::Embed(EmbedRequest { id, .. }) | EngineRequest::Rank(RankRequest { id, .. }) => {
                 self.outbox.send(&EngineEvent::RequestFailed { id, error: GenerateError::WrongPurpose });

@@ -4,6 +4,7 @@
 //! the shim needs their pointers, which llama-cpp-2 keeps to itself.
 
 mod adapter;
+mod batch;
 mod context;
 mod error;
 mod heads;
@@ -12,6 +13,7 @@ mod memory;
 mod model;
 mod path;
 mod projector;
+mod recent;
 mod reply_parser;
 mod sampler;
 mod shim;
@@ -24,7 +26,7 @@ pub(crate) use error::LlamaError;
 pub(crate) use heads::{Guess, Heads, says_heads};
 pub(crate) use log::{capture_errors, route_logs_to_stderr, take_errors};
 pub(crate) use memory::{MemoryUse, measure_memory};
-pub(crate) use model::{LoadOutcome, Model, ModelSettings, can_draft};
+pub(crate) use model::{LoadOutcome, Model, ModelSettings, can_draft, can_split_rows};
 pub(crate) use path::c_path;
 pub(crate) use projector::{MediaChunk, MediaPiece, Projector, Signal, projector_fault, projector_kinds};
 pub(crate) use reply_parser::{ReplyDelta, ReplyParser};

@@ -297,6 +297,17 @@ pub(crate) fn available_memory() -> u64 {
     system.cgroup_limits().map_or(free, |limits| free.min(limits.free_memory))
 }
 
+/// Whether memory comes in large pages, as glibc's `malloc` was told to ask for: seen on a block of it (`AnonHugePages` of Linux's
+/// `proc_pid_smaps(5)`).
+pub(crate) fn has_large_pages() -> bool {
+    // Several of 2 MiB fit.
+    let block = vec![1_u8; 8 << 20];
+    std::hint::black_box(&block);
+    let maps = std::fs::read_to_string("/proc/self/smaps_rollup").unwrap_or_default();
+    let size = maps.lines().find_map(|line| line.strip_prefix("AnonHugePages:"));
+    size.is_some_and(|size| !size.trim_start().starts_with('0'))
+}
+
 /// Whether a copy of a state can be made without a risk for the model itself.
 pub(crate) fn fits_memory(bytes: usize) -> bool {
     bytes as u64 <= available_memory() / 2
@@ -374,7 +385,6 @@ fn describe(
         n_gpu_layer,
         devices: if n_gpu_layer == 0 { Vec::new() } else { devices },
         memory: plan.memory(),
-        fitted: plan.fitted(),
         n_threads,
         template,
         inputs: Inputs::default(),

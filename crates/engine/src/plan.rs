@@ -5,14 +5,14 @@ mod fit;
 use std::path::Path;
 
 use engawa_engine_protocol::{
-    DeviceMemory, Fit, LoadError, LoadEstimate, LoadRequest, LoadSettings, Purpose, Speculation, SplitMode,
+    DeviceMemory, Fit, LoadError, LoadEstimate, LoadRequest, LoadSettings, Mmap, Purpose, Speculation, SplitMode,
 };
 
 use crate::child::gpu_names;
 use crate::llama::{
-    ContextSettings, MemoryUse, ModelSettings, capture_errors, measure_memory, says_heads, take_errors,
+    ContextSettings, MemoryUse, ModelSettings, can_split_rows, capture_errors, measure_memory, says_heads, take_errors,
 };
-use crate::load::{available_memory, check_file, context_settings, layers_on_gpu, refusal};
+use crate::load::{available_memory, check_file, context_settings, has_large_pages, layers_on_gpu, refusal};
 use crate::parts::{adapter_error, draft_error, draft_refusal, projector_error};
 
 /// Memory left to the rest of the machine when a load is judged, in bytes.
@@ -64,7 +64,12 @@ impl LoadPlan {
         if let Some(draft) = &settings.draft_model {
             check_file(draft).map_err(|error| draft_error(draft, error.to_string()))?;
         }
-        let asked = Self::with(request.clone());
+        let mut request = request.clone();
+        let split = &mut request.settings.gpu_split;
+        if split.mode == SplitMode::Rows && !can_split_rows() {
+            split.mode = SplitMode::Layers;
+        }
+        let asked = Self::with(request);
         if asked.is_too_large() != Some(true) {
             return Ok(asked);
         }
@@ -158,6 +163,11 @@ impl LoadPlan {
             if let Some(device) = first_device(&mut used, settings.n_gpu_layers) {
                 device.weights = device.weights.saturating_add(bytes);
             }
+        }
+        if settings.mmap == Mmap::Auto && has_large_pages() && is_plenty(&used) {
+            self.model.read_weights();
+            self.draft.iter_mut().for_each(ModelSettings::read_weights);
+            used.devices.iter_mut().for_each(|device| device.mapped = 0);
         }
         // What drafts need comes last, where there is room for it: replies are the same without.
         let drafts = settings.speculation != Speculation::Off || settings.draft_model.is_some();
@@ -268,6 +278,14 @@ impl LoadPlan {
 fn first_device(used: &mut MemoryUse, gpu_layers: i32) -> Option<&mut DeviceMemory> {
     let is_on_host = gpu_layers == 0 || used.devices.len() == 1;
     if is_on_host { used.devices.last_mut() } else { used.devices.first_mut() }
+}
+
+/// Whether all of it, also what could stay in the file, takes no more than half of what is free, on a machine without a GPU.
+fn is_plenty(used: &MemoryUse) -> bool {
+    match used.devices.as_slice() {
+        [host] => host.needed().saturating_add(host.mapped).saturating_mul(2) <= host.memory_free,
+        _ => false,
+    }
 }
 
 /// What a device can spend on what is not needed: half of what is left, so that it is not full then.

@@ -70,7 +70,7 @@ pub(crate) struct LoadSettings {
     kv_type_k: KvType,
     kv_type_v: KvType,
     flash_attention: FlashAttention,
-    use_mmap: bool,
+    mmap: Mmap,
     use_mlock: bool,
     prompt_lookup: bool,
     draft_model: Option<PathBuf>,
@@ -104,6 +104,14 @@ enum KvType {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum FlashAttention {
+    Auto,
+    On,
+    Off,
+}
+
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Mmap {
     Auto,
     On,
     Off,
@@ -258,7 +266,11 @@ impl From<engawa_chat::LoadSettings> for LoadSettings {
                 engawa_chat::FlashAttention::On => FlashAttention::On,
                 engawa_chat::FlashAttention::Off => FlashAttention::Off,
             },
-            use_mmap: settings.use_mmap,
+            mmap: match settings.mmap {
+                engawa_chat::Mmap::Auto => Mmap::Auto,
+                engawa_chat::Mmap::On => Mmap::On,
+                engawa_chat::Mmap::Off => Mmap::Off,
+            },
             use_mlock: settings.use_mlock,
             prompt_lookup: settings.speculation == engawa_chat::Speculation::PromptLookup,
             draft_model: settings.draft_model,
@@ -293,7 +305,11 @@ impl From<LoadSettings> for engawa_chat::LoadSettings {
                 FlashAttention::On => engawa_chat::FlashAttention::On,
                 FlashAttention::Off => engawa_chat::FlashAttention::Off,
             },
-            use_mmap: settings.use_mmap,
+            mmap: match settings.mmap {
+                Mmap::Auto => engawa_chat::Mmap::Auto,
+                Mmap::On => engawa_chat::Mmap::On,
+                Mmap::Off => engawa_chat::Mmap::Off,
+            },
             use_mlock: settings.use_mlock,
             // Messages of the window have no pictures yet.
             projector: None,

@@ -43,4 +43,7 @@ async fn what_does_not_fit_is_told_before_the_load_and_asked_for_again_after_it(
     let asked = window.read("document.querySelector('#load-context-number').value").await;
     assert_eq!(asked, HUGE, "what was asked for is what is offered");
     window.screenshot("5-again").await;
+    window.click("#load-more").await;
+    assert_eq!(window.read("document.querySelector('#load-mmap').value").await, "auto");
+    window.screenshot("6-more").await;
 }

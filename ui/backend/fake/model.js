@@ -64,7 +64,7 @@ export class FakeModel {
         kvTypeK: "f16",
         kvTypeV: "f16",
         flashAttention: "auto",
-        useMmap: true,
+        mmap: "auto",
         useMlock: false,
         promptLookup: true,
         draftModel: null,

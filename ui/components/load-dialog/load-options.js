@@ -40,7 +40,13 @@ export class LoadOptions extends HTMLElement {
         (value) => translate(`load.choice.${value}`),
         change,
       ),
-      ...checkOption("useMmap", settings.useMmap, change),
+      ...selectOption(
+        "mmap",
+        settings.mmap,
+        ["auto", "on", "off"],
+        (value) => translate(`load.choice.${value}`),
+        change,
+      ),
       ...checkOption("useMlock", settings.useMlock, change),
       ...checkOption("promptLookup", settings.promptLookup, change),
     );

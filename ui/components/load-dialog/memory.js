@@ -33,7 +33,7 @@ export function changesOf(asked, adjusted) {
     [asked.kvTypeK !== adjusted.kvTypeK || asked.kvTypeV !== adjusted.kvTypeV, translate("load.change.cache")],
     [asked.draftModel !== adjusted.draftModel, translate("load.change.draftModel")],
     [asked.useMlock !== adjusted.useMlock, translate("load.change.useMlock")],
-    [asked.useMmap !== adjusted.useMmap, translate("load.change.useMmap")],
+    [asked.mmap !== adjusted.mmap, translate("load.change.mmap")],
   ];
   return changes.flatMap(([changed, text]) => (changed ? [text] : []));
 }

@@ -1,6 +1,6 @@
 //! What to try next when a model could not be loaded as a person asked.
 
-use engawa_engine_client::protocol::{FlashAttention, GpuSplit, KvType, LoadError, LoadSettings, SplitMode};
+use engawa_engine_client::protocol::{FlashAttention, GpuSplit, KvType, LoadError, LoadSettings, Mmap, SplitMode};
 use engawa_engine_client::{ExitCause, ExitReport};
 
 use super::state::ModelError;
@@ -12,8 +12,8 @@ const WHOLE_CONTEXT: u32 = 131_072;
 
 /// The next safer settings, closest to what was asked for; `None` when nothing is left or would help.
 ///
-/// What an allocation failed for, or the system ended the engine for, goes in this order: the draft model, locked and unmapped
-/// weights, layers on a GPU, then a cache of 16 bits and a large context. An engine that reckons that there is too little memory has
+/// What an allocation failed for, or the system ended the engine for, goes in this order: the draft model, locked weights, those that
+/// are not mapped, layers on a GPU, then a cache of 16 bits and a large context. An engine that reckons that there is too little memory has
 /// tried all of that itself. After a crash, only what drivers and rare models stumble over goes: layers in parts on several GPUs,
 /// then the GPU, flash attention and the draft model.
 pub(crate) fn safer_settings(settings: &LoadSettings, error: &ModelError, layers: Option<u64>) -> Option<LoadSettings> {
@@ -22,7 +22,7 @@ pub(crate) fn safer_settings(settings: &LoadSettings, error: &ModelError, layers
         ModelError::Load(LoadError::NotEnoughMemory { needed: None, .. }) => {
             smaller(settings, layers.filter(|_| settings.n_gpu_layers != 0))
         }
-        ModelError::EngineEnded(ExitReport { cause: ExitCause::Signal(OUT_OF_MEMORY), .. }) => smaller(settings, None),
+        error if is_out_of_memory(error) => smaller(settings, None),
         ModelError::EngineEnded(ExitReport { cause: ExitCause::Signal(_) | ExitCause::Code(_), .. }) => {
             if matches!(settings.gpu_split.mode, SplitMode::Rows | SplitMode::Tensors) {
                 // Few back ends can compute so.
@@ -43,9 +43,17 @@ pub(crate) fn safer_settings(settings: &LoadSettings, error: &ModelError, layers
     }
 }
 
+/// Whether the system ended the engine for lack of memory.
+pub(crate) fn is_out_of_memory(error: &ModelError) -> bool {
+    matches!(error, ModelError::EngineEnded(ExitReport { cause: ExitCause::Signal(OUT_OF_MEMORY), .. }))
+}
+
 fn smaller(settings: &LoadSettings, layers_on_gpu: Option<u64>) -> Option<LoadSettings> {
     if let Some(frugal) = settings.frugal() {
         return Some(frugal);
+    }
+    if settings.mmap == Mmap::Auto {
+        return Some(LoadSettings { mmap: Mmap::On, ..settings.clone() });
     }
     if let Some(layers) = layers_on_gpu.and_then(|layers| i32::try_from(layers).ok()) {
         let now = if settings.n_gpu_layers < 0 { layers + 1 } else { settings.n_gpu_layers.min(layers + 1) };
@@ -87,8 +95,9 @@ mod tests {
     fn memory_is_saved_where_it_costs_least_first() {
         let asked = LoadSettings { n_ctx: 8192, use_mlock: true, ..LoadSettings::default() };
         let steps = steps(asked.clone(), &killed());
-        let [unlocked, quantised, half, quarter] = steps.as_slice() else { panic!("{steps:?}") };
+        let [unlocked, mapped, quantised, half, quarter] = steps.as_slice() else { panic!("{steps:?}") };
         assert_eq!(*unlocked, LoadSettings { use_mlock: false, ..asked.clone() });
+        assert_eq!(*mapped, LoadSettings { mmap: Mmap::On, ..unlocked.clone() });
         assert_eq!((quantised.type_k, quantised.type_v, quantised.n_ctx), (KvType::Q8_0, KvType::Q8_0, 8192));
         assert_eq!([half.n_ctx, quarter.n_ctx], [4096, 2048]);
         assert!(quarter.n_gpu_layers == asked.n_gpu_layers);
@@ -106,7 +115,7 @@ mod tests {
     fn a_gpu_that_is_full_gets_fewer_layers() {
         let steps = steps(LoadSettings::default(), &no_memory());
         let layers: Vec<i32> = steps.iter().map(|step| step.n_gpu_layers).collect();
-        assert_eq!(layers[..6], [16, 8, 4, 2, 1, 0]);
+        assert_eq!(layers[..7], [-1, 16, 8, 4, 2, 1, 0], "after the file is mapped");
         assert_eq!(steps.last().unwrap().n_ctx, LoadSettings::SMALLEST_CONTEXT);
     }
 

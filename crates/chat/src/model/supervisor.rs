@@ -6,23 +6,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use engawa_engine_client::protocol::{
-    CacheFolder, DeviceMemory, Fit, LoadError, LoadEstimate, LoadRequest, LoadSettings,
-};
+use engawa_engine_client::protocol::{DeviceMemory, Fit, LoadError, LoadEstimate, LoadRequest, LoadSettings};
 use engawa_engine_client::{Engine, EngineProgram, ExitCause, LoadEvent};
 use engawa_store::ConversationId;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
-use super::fallback::safer_settings;
+use super::fallback::{is_out_of_memory, safer_settings};
+use super::saved_states::SavedStates;
 use super::state::{LoadedModel, LoadingModel, ModelCard, ModelError, ModelState};
-use crate::{ChatError, ChatEvent};
+use crate::{ChatError, ChatEvent, memory};
 
 /// How often an engine may be started again without a person asking, within [`CRASH_WINDOW`].
 const CRASH_LIMIT: usize = 3;
 const CRASH_WINDOW: Duration = Duration::from_secs(60);
-/// What the KV state of conversations may take on disk, where nobody said.
-const CACHE_BYTES: u64 = 4 << 30;
 /// How long an engine may reckon what a load would take; it starts GPU drivers for that.
 const ESTIMATE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a cancelled load may take to end by itself.
@@ -31,10 +28,7 @@ const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 /// The model and its engine.
 pub(crate) struct Models {
     program: EngineProgram,
-    /// Where engines keep conversations that have to leave the KV cache.
-    cache: PathBuf,
-    /// What that folder may take, in bytes; 0: nothing is kept.
-    cache_bytes: AtomicU64,
+    saved_states: SavedStates,
     /// Changes only while `inner` is locked, so that it and the engine belong together there.
     state: watch::Sender<ModelState>,
     inner: Mutex<Inner>,
@@ -42,8 +36,8 @@ pub(crate) struct Models {
     seat: tokio::sync::Mutex<()>,
     /// Taken while an engine reckons what a load would take.
     estimating: tokio::sync::Mutex<()>,
-    /// Counts the questions of that kind.
-    estimates: AtomicU64,
+    /// Counts the questions of that kind: the last one is answered.
+    estimates: watch::Sender<u64>,
     /// Counts what a person asks of the model, so that a load that is still being checked is overtaken.
     wishes: AtomicU64,
     events: tokio::sync::broadcast::Sender<ChatEvent>,
@@ -64,8 +58,6 @@ struct Inner {
     former: Option<ModelCard>,
     /// What an engine would load, by the last answer to such a question.
     checked: Option<(PathBuf, LoadSettings)>,
-    /// What the names begin with of files of conversations that were deleted while no engine was told.
-    forgotten: Vec<String>,
 }
 
 /// A model that is ready to answer.
@@ -82,13 +74,12 @@ impl Models {
     ) -> Self {
         Self {
             program,
-            cache,
-            cache_bytes: CACHE_BYTES.into(),
+            saved_states: SavedStates::new(cache),
             state: watch::Sender::new(ModelState::None),
             inner: Mutex::default(),
             seat: tokio::sync::Mutex::default(),
             estimating: tokio::sync::Mutex::default(),
-            estimates: AtomicU64::default(),
+            estimates: watch::Sender::default(),
             wishes: AtomicU64::default(),
             events,
         }
@@ -124,28 +115,52 @@ impl Models {
         read.unwrap_or_else(|error| Err(ModelError::NoEngine(error.to_string())))
     }
 
-    /// Asks an engine of its own what a load would take.
+    /// Asks an engine of its own what a load would take; the next such question ends this one.
     ///
     /// # Errors
     /// [`ModelError::NoEngine`], [`ModelError::Load`] and [`ModelError::EngineEnded`].
     pub(crate) async fn estimate(&self, path: &Path, settings: LoadSettings) -> Result<LoadEstimate, ModelError> {
-        let number = self.estimates.fetch_add(1, Ordering::Relaxed) + 1;
+        let mut number = 0;
+        self.estimates.send_modify(|count| {
+            *count += 1;
+            number = *count;
+        });
+        let mut overtaken = self.estimates.subscribe();
         let _turn = self.estimating.lock().await;
-        if self.estimates.load(Ordering::Relaxed) != number {
+        if *overtaken.borrow_and_update() != number {
             // Somebody asks about other settings by now.
             return Err(ModelError::Load(LoadError::Cancelled));
         }
+        self.reckon(path, settings, async { drop(overtaken.changed().await) }).await
+    }
+
+    /// Asks an engine what a load would take until the answer is wanted no more.
+    async fn reckon(
+        &self,
+        path: &Path,
+        settings: LoadSettings,
+        unwanted: impl Future<Output = ()>,
+    ) -> Result<LoadEstimate, ModelError> {
         let started = Engine::start(&self.program).await;
         let engine = started.map_err(|error| ModelError::NoEngine(error.to_string()))?;
-        let loaded = match self.state() {
-            ModelState::Ready(model) => model.info.memory,
-            _ => Vec::new(),
+        let (loaded, process) = {
+            let inner = self.lock();
+            let memory = match &*self.state.borrow() {
+                ModelState::Ready(model) => model.info.memory.clone(),
+                _ => Vec::new(),
+            };
+            (memory, inner.engine.as_ref().map(|engine| engine.process_id()))
         };
         let mut request = self.request(path, settings.clone());
-        // It goes before another one is loaded.
-        request.host_freed = loaded.iter().filter(|device| device.name.is_empty()).map(DeviceMemory::needed).sum();
-        let answer = engine.estimate(request);
-        let Ok(answered) = tokio::time::timeout(ESTIMATE_TIMEOUT, answer).await else {
+        request.host_freed = host_freed(&loaded, process);
+        let answer = tokio::select! {
+            answer = tokio::time::timeout(ESTIMATE_TIMEOUT, engine.estimate(request)) => answer,
+            () = unwanted => {
+                engine.kill_unresponsive();
+                return Err(ModelError::Load(LoadError::Cancelled));
+            }
+        };
+        let Ok(answered) = answer else {
             engine.kill_unresponsive();
             return Err(ModelError::EngineEnded(engine.exited().await));
         };
@@ -156,9 +171,7 @@ impl Models {
     }
 
     fn request(&self, path: &Path, settings: LoadSettings) -> LoadRequest {
-        let max_bytes = self.cache_bytes.load(Ordering::Relaxed);
-        let cache = (max_bytes > 0).then(|| CacheFolder { path: self.cache.clone(), max_bytes });
-        LoadRequest { cache, ..LoadRequest::new(path.to_owned(), settings) }
+        LoadRequest { cache: self.saved_states.for_engine(), ..LoadRequest::new(path.to_owned(), settings) }
     }
 
     /// Begins to load a model because a person asked; resolves when loading has begun.
@@ -204,13 +217,12 @@ impl Models {
     /// Whether a load would be refused: for what its files are, or because it does not fit the memory with any settings.
     async fn check(&self, path: &Path, settings: &LoadSettings) -> Result<(), ModelError> {
         // The question that is just being answered may be the same.
-        drop(self.estimating.lock().await);
+        let _turn = self.estimating.lock().await;
         let is_checked = |(checked, with): &(PathBuf, LoadSettings)| checked == path && with == settings;
         if self.lock().checked.as_ref().is_some_and(is_checked) {
             return Ok(());
         }
-        match self.estimate(path, settings.clone()).await {
-            Err(ModelError::Load(LoadError::Cancelled)) => Ok(()),
+        match self.reckon(path, settings.clone(), std::future::pending()).await {
             Err(error @ ModelError::Load(_)) => Err(error),
             Ok(LoadEstimate { fit: Fit::TooLarge, devices, .. }) => {
                 let host = devices.last();
@@ -263,7 +275,8 @@ impl Models {
                 inner.starting = None;
                 inner.engine = Some(Arc::clone(&engine));
             }
-            let outcome = self.follow_load(load, &card, &engine).await;
+            let mut fitted = None;
+            let outcome = self.follow_load(load, &card, &engine, &mut fitted).await;
             // Whoever holds an engine keeps its pipe open, and so its process alive.
             let exit = engine.exit_watch();
             drop(engine);
@@ -273,17 +286,13 @@ impl Models {
                     self.keep_settings(load, card.settings.clone());
                     self.publish_of(load, ModelState::Ready(Box::new(model)));
                     let report = exit.wait().await;
-                    self.remove_forgotten();
-                    if self.cache_bytes.load(Ordering::Relaxed) == 0 {
-                        // It may have had a cache when it began.
-                        self.remove_saved("");
-                    }
+                    self.saved_states.clean_up();
                     if report.cause != ExitCause::Stopped {
                         self.fail(load, &card, ModelError::EngineEnded(report));
                     }
                     return;
                 }
-                Err(error) => match safer_settings(&card.settings, &error, card.summary.layers) {
+                Err(error) => match Self::next_settings(&card, fitted, &error) {
                     Some(settings) if self.retire_engine(load) => {
                         tracing::info!(%error, ?settings, "the model is tried with safer settings");
                         self.publish_of(load, progress(&card, 0.0, Duration::ZERO));
@@ -298,6 +307,13 @@ impl Models {
                 },
             }
         }
+    }
+
+    /// What to try after an error; `fitted` is what the engine took in place of the card's settings.
+    fn next_settings(card: &ModelCard, fitted: Option<LoadSettings>, error: &ModelError) -> Option<LoadSettings> {
+        // Also what should have fitted did not. Otherwise it is not remembered that memory was short.
+        let tried = fitted.filter(|_| is_out_of_memory(error));
+        safer_settings(tried.as_ref().unwrap_or(&card.settings), error, card.summary.layers)
     }
 
     /// Loads again what answered before load number `load`, which was refused.
@@ -335,11 +351,19 @@ impl Models {
         }
     }
 
-    async fn follow_load(&self, load: u64, card: &ModelCard, engine: &Engine) -> Result<LoadedModel, ModelError> {
+    /// Follows a load to its end; `fitted` gets what the engine takes in place of the card's settings.
+    async fn follow_load(
+        &self,
+        load: u64,
+        card: &ModelCard,
+        engine: &Engine,
+        fitted: &mut Option<LoadSettings>,
+    ) -> Result<LoadedModel, ModelError> {
         let begun = Instant::now();
         let mut events = engine.load(self.request(&card.path, card.settings.clone()));
         loop {
             match events.recv().await {
+                Some(LoadEvent::Fitted(settings)) => *fitted = Some(*settings),
                 Some(LoadEvent::Progress(fraction)) => {
                     self.publish_of(load, progress(card, fraction, begun.elapsed()));
                 }
@@ -348,7 +372,7 @@ impl Models {
                         path: card.path.clone(),
                         summary: card.summary.clone(),
                         file_bytes: card.file_bytes,
-                        settings: info.fitted.as_deref().unwrap_or(&card.settings).clone(),
+                        settings: fitted.as_ref().unwrap_or(&card.settings).clone(),
                         info: *info,
                         asked: None,
                         lasting: card.settings.clone(),
@@ -426,44 +450,13 @@ impl Models {
     /// Drops what engines keep of a conversation.
     pub(crate) fn forget(&self, conversation: ConversationId) {
         let owner = conversation.to_string();
-        let files = format!("{owner}.");
-        let mut inner = self.lock();
-        match &inner.engine {
-            Some(engine) => engine.forget(owner),
-            // One that is being stopped may still write.
-            None => inner.forgotten.push(files.clone()),
-        }
-        drop(inner);
-        // An engine that is not there any more may have left files.
-        self.remove_saved(&files);
+        let is_told = self.lock().engine.as_ref().inspect(|engine| engine.forget(owner.clone())).is_some();
+        self.saved_states.forget(&owner, is_told);
     }
 
-    /// Deletes what an engine wrote of conversations that were deleted while it was being stopped.
-    fn remove_forgotten(&self) {
-        let forgotten = std::mem::take(&mut self.lock().forgotten);
-        for files in forgotten {
-            self.remove_saved(&files);
-        }
-    }
-
-    /// Sets what may be kept on disk from the next load on, in bytes. With 0, what is there goes at once.
+    /// Sets what may be kept on disk of conversations from the next load on, in bytes. With 0, what is there goes at once.
     pub(crate) fn set_cache_bytes(&self, bytes: u64) {
-        self.cache_bytes.store(bytes, Ordering::Relaxed);
-        if bytes == 0 {
-            self.remove_saved("");
-        }
-    }
-
-    /// Deletes the saved states whose names begin so.
-    fn remove_saved(&self, prefix: &str) {
-        let Ok(entries) = std::fs::read_dir(&self.cache) else { return };
-        for entry in entries.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(prefix)
-                && let Err(error) = std::fs::remove_file(entry.path())
-            {
-                tracing::warn!(%error, "the saved state of a conversation can't be deleted");
-            }
-        }
+        self.saved_states.set_max_bytes(bytes);
     }
 
     /// Lets go of the model.
@@ -563,6 +556,16 @@ impl Inner {
             tokio::spawn(engine.stop());
         }
     }
+}
+
+/// What a loaded model gives back of the host's memory before another one is loaded: what it was told to take or, where all of that is
+/// the process's own, what it took.
+fn host_freed(loaded: &[DeviceMemory], process_id: Option<u32>) -> u64 {
+    let told = loaded.iter().filter(|device| device.name.is_empty()).map(DeviceMemory::needed).sum();
+    // A GPU's driver has memory of the host, too.
+    let is_alone = loaded.len() == 1;
+    let taken = process_id.filter(|_| is_alone).and_then(memory::taken_bytes);
+    taken.map_or(told, |taken| taken.min(told))
 }
 
 /// Counts what the loaded model takes of GPUs as free: it goes before another one is loaded.

@@ -1,7 +1,7 @@
 use std::fs;
 
 use engawa_chat::{
-    ChatError, FlashAttention, GgufError, LoadError, LoadSettings, LoadedModel, ModelError, ModelState, Status,
+    ChatError, FlashAttention, GgufError, LoadError, LoadSettings, LoadedModel, Mmap, ModelError, ModelState, Status,
 };
 use engawa_testkit::Fault;
 use engawa_testkit::scripted_engine::ModelBehaviour;
@@ -124,6 +124,19 @@ async fn what_the_engine_refuses_is_told_by_kind() {
     check_refusal(ModelBehaviour::IsRefused, &refused).await;
 }
 
+#[tokio::test]
+async fn a_question_about_a_load_ends_the_one_before() {
+    let session = Session::open();
+    let [hanging, plain] =
+        [ModelBehaviour::HangsWhileLoading, ModelBehaviour::Plain].map(|behaviour| session.model_file(behaviour));
+    let (former, latter) = tokio::join!(
+        session.chat.estimate_load(&hanging, LoadSettings::default()),
+        session.chat.estimate_load(&plain, LoadSettings::default())
+    );
+    assert!(matches!(former, Err(ModelError::Load(LoadError::Cancelled))), "{former:?}");
+    latter.unwrap();
+}
+
 /// Loads with a context of 16,384 tokens; gives the model.
 async fn load_large(session: &mut Session, behaviour: ModelBehaviour) -> LoadedModel {
     let path = session.model_file(behaviour);
@@ -155,6 +168,14 @@ async fn what_only_did_not_fit_is_asked_for_again_next_time() {
     assert_eq!(session.ask(id, "say: again").await.content, "again");
     let ModelState::Ready(model) = session.chat.model() else { panic!() };
     assert_eq!(model.asked, Some(model.lasting), "the engine that was started again was asked for all of it");
+}
+
+#[tokio::test]
+async fn what_is_killed_for_memory_goes_on_from_the_settings_that_should_have_fitted() {
+    let mut session = Session::open();
+    let model = load_large(&mut session, ModelBehaviour::KilledUnlessMapped).await;
+    let expected = LoadSettings { n_ctx: 4096, mmap: Mmap::On, ..LoadSettings::default() };
+    assert_eq!((&model.settings, &model.lasting), (&expected, &expected));
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use engawa_engine_protocol::{FlashAttention, KvType, LoadSettings};
 use llama_cpp_sys_2 as sys;
 
+use super::batch::Batch;
 use super::error::ErrorSlot;
+use super::recent::Recent;
 use super::{LlamaError, Model, Token, shim};
 
 /// The most tokens that go through a model at once, and where a picture must not be cut.
@@ -128,37 +130,6 @@ impl SequenceIndex {
 /// Names the logits behind one token of the last batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Row(pub(super) i32);
-
-/// What a recurrent model can take back of a sequence.
-#[derive(Debug, Clone, Copy, Default)]
-struct Recent {
-    /// Tokens of the last batch whose states are kept, but for the first.
-    tokens: usize,
-    /// Some were taken back, and nothing was computed since: llama.cpp still has the newest state in the first place.
-    is_pending: bool,
-    /// A batch broke off: llama.cpp takes the state for what it was before, but parts of it are newer.
-    is_lost: bool,
-}
-
-impl Recent {
-    /// Takes in what a batch came to that had `computed` tokens of the sequence; at most `most` can be taken back.
-    fn note(&mut self, outcome: DecodeOutcome, computed: usize, most: usize) {
-        match outcome {
-            // Others are moved about, and what is kept of them is not where it was.
-            DecodeOutcome::Done if computed == 0 => self.tokens = 0,
-            DecodeOutcome::Done => {
-                self.tokens = (computed - 1).min(most);
-                self.is_pending = false;
-            }
-            // It was not begun.
-            DecodeOutcome::CacheFull => {}
-            DecodeOutcome::Aborted | DecodeOutcome::Failed(_) => {
-                self.tokens = 0;
-                self.is_lost |= computed > 0 || self.is_pending;
-            }
-        }
-    }
-}
 
 /// One KV cache over a model, shared by some sequences, and the batch that is computed next.
 pub(crate) struct Context<'model> {
@@ -522,52 +493,4 @@ pub(super) fn outcome_of(status: &Result<i32, LlamaError>) -> DecodeOutcome {
 unsafe extern "C" fn read_flag(flag: *mut c_void) -> bool {
     // SAFETY: `flag` is the static AtomicBool that `Context::new` was given.
     unsafe { &*flag.cast::<AtomicBool>() }.load(Ordering::Relaxed)
-}
-
-/// A batch of tokens with one sequence each; its arrays are llama.cpp's.
-struct Batch {
-    raw: sys::llama_batch,
-    capacity: usize,
-}
-
-impl Batch {
-    fn new(capacity: u32) -> Self {
-        // SAFETY: allocates `capacity` tokens with one sequence each.
-        let raw = unsafe { sys::llama_batch_init(i32::try_from(capacity).unwrap_or(i32::MAX), 0, 1) };
-        Self { raw, capacity: capacity as usize }
-    }
-
-    fn push(&mut self, tokens: &[Token], position: usize, sequence: SequenceIndex, rows: usize) -> Vec<Row> {
-        let from = usize::try_from(self.raw.n_tokens).unwrap_or(0);
-        assert!(from + tokens.len() <= self.capacity, "a caller fills a batch by batch_size");
-        let silent = tokens.len() - rows;
-        for (index, &token) in tokens.iter().enumerate() {
-            let at = from + index;
-            // SAFETY: `at` < capacity, and each array has that many values; each seq_id list has one.
-            unsafe {
-                *self.raw.token.add(at) = token;
-                *self.raw.pos.add(at) = i32::try_from(position + index).unwrap_or(i32::MAX);
-                *self.raw.n_seq_id.add(at) = 1;
-                **self.raw.seq_id.add(at) = sequence.raw();
-                *self.raw.logits.add(at) = i8::from(index >= silent);
-            }
-        }
-        self.raw.n_tokens = i32::try_from(from + tokens.len()).unwrap_or(0);
-        (self.raw.n_tokens - i32::try_from(rows).unwrap_or(0)..self.raw.n_tokens).map(Row).collect()
-    }
-}
-
-impl Batch {
-    fn tokens_of(&self, sequence: SequenceIndex) -> usize {
-        let length = usize::try_from(self.raw.n_tokens).unwrap_or(0);
-        // SAFETY: the first `n_tokens` entries are set, each with one sequence.
-        (0..length).filter(|&at| unsafe { **self.raw.seq_id.add(at) } == sequence.raw()).count()
-    }
-}
-
-impl Drop for Batch {
-    fn drop(&mut self) {
-        // SAFETY: made by llama_batch_init, freed once.
-        unsafe { sys::llama_batch_free(self.raw) }
-    }
 }

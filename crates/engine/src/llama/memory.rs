@@ -11,7 +11,7 @@ use super::{ContextSettings, LlamaError, ModelSettings, c_path, shim};
 /// What a load would take of each device.
 #[derive(Deserialize)]
 pub(crate) struct MemoryUse {
-    /// Layers without the output layer.
+    /// Layers with the heads that guess further tokens, without the output layer.
     pub(crate) n_layer: u32,
     pub(crate) n_ctx_train: u32,
     /// Numbers of an embedding; 0 where the file does not say.

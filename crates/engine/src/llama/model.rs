@@ -4,7 +4,7 @@ use std::ffi::{CStr, CString, c_void};
 use std::path::Path;
 use std::ptr::NonNull;
 
-use engawa_engine_protocol::{LoadSettings, SplitMode};
+use engawa_engine_protocol::{LoadSettings, Mmap, SplitMode};
 use llama_cpp_sys_2 as sys;
 
 use super::error::ErrorSlot;
@@ -24,18 +24,36 @@ pub(crate) struct ModelSettings {
     _overrides: Vec<sys::llama_model_tensor_buft_override>,
 }
 
+/// Whether all GPUs are of back ends that can divide the rows of a matrix among several.
+pub(crate) fn can_split_rows() -> bool {
+    // SAFETY: the back ends are loaded once, and what they name lives as long as the process.
+    unsafe {
+        (0..sys::ggml_backend_dev_count())
+            .map(|index| sys::ggml_backend_dev_get(index))
+            .filter(|&device| sys::ggml_backend_dev_type(device) == sys::GGML_BACKEND_DEVICE_TYPE_GPU)
+            .all(|device| {
+                let backend = sys::ggml_backend_dev_backend_reg(device);
+                !sys::ggml_backend_reg_get_proc_address(backend, c"ggml_backend_split_buffer_type".as_ptr()).is_null()
+            })
+    }
+}
+
+const fn load_mode(is_mapped: bool, is_locked: bool) -> sys::llama_load_mode {
+    match (is_mapped, is_locked) {
+        (true, false) => sys::LLAMA_LOAD_MODE_MMAP,
+        (true, true) => sys::LLAMA_LOAD_MODE_MMAP_MLOCK,
+        (false, false) => sys::LLAMA_LOAD_MODE_NONE,
+        (false, true) => sys::LLAMA_LOAD_MODE_MLOCK,
+    }
+}
+
 impl ModelSettings {
     /// Takes the parts of the settings that concern the weights.
     pub(crate) fn new(settings: &LoadSettings) -> Self {
         // SAFETY: returns a plain value.
         let mut params = unsafe { sys::llama_model_default_params() };
         params.n_gpu_layers = settings.n_gpu_layers;
-        params.load_mode = match (settings.use_mmap, settings.use_mlock) {
-            (true, false) => sys::LLAMA_LOAD_MODE_MMAP,
-            (true, true) => sys::LLAMA_LOAD_MODE_MMAP_MLOCK,
-            (false, false) => sys::LLAMA_LOAD_MODE_NONE,
-            (false, true) => sys::LLAMA_LOAD_MODE_MLOCK,
-        };
+        params.load_mode = load_mode(settings.mmap != Mmap::Off, settings.use_mlock);
         let split = &settings.gpu_split;
         params.split_mode = match split.mode {
             SplitMode::None => sys::LLAMA_SPLIT_MODE_NONE,
@@ -64,6 +82,12 @@ impl ModelSettings {
     /// Sets whether the model's own heads that draft are loaded as well.
     pub(crate) fn set_heads(&mut self, loaded: bool) {
         self.params.load_mtp = loaded;
+    }
+
+    /// Reads the weights into memory instead of mapping their file.
+    pub(crate) fn read_weights(&mut self) {
+        let is_locked = [sys::LLAMA_LOAD_MODE_MLOCK, sys::LLAMA_LOAD_MODE_MMAP_MLOCK].contains(&self.params.load_mode);
+        self.params.load_mode = load_mode(false, is_locked);
     }
 
     /// Puts as many layers on the GPUs as leave `margin` bytes free on each, beside a draft model, and experts on the processor
@@ -239,10 +263,12 @@ impl Model {
         u32::try_from(unsafe { sys::llama_model_n_ctx_train(self.as_ptr()) }).unwrap_or(0)
     }
 
-    /// Layers without the output layer.
+    /// Layers with the heads that guess further tokens, without the output layer.
     pub(crate) fn layer_count(&self) -> u32 {
         // SAFETY: the model is loaded.
-        u32::try_from(unsafe { sys::llama_model_n_layer(self.as_ptr()) }).unwrap_or(0)
+        let layers =
+            unsafe { [sys::llama_model_n_layer(self.as_ptr()), sys::llama_model_n_layer_nextn(self.as_ptr())] };
+        layers.into_iter().filter_map(|count| u32::try_from(count).ok()).sum()
     }
 
     /// Layers that were asked to be on GPUs, if there are any GPUs: negative for all.

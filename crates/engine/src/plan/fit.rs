@@ -22,38 +22,30 @@ pub(super) fn closest_that_fits(asked: &LoadPlan) -> Option<LoadPlan> {
     let fits = |plan: &LoadPlan| plan.is_too_large() == Some(false);
     let trained = asked.used.as_ref().ok()?.n_ctx_train.max(1);
     let mut settings = asked.request.settings.clone();
-    let mut tried = None;
     if settings.n_ctx == 0 {
         settings.n_ctx = trained;
     }
-    if settings.n_ctx > trained {
-        settings.n_ctx = trained;
-        let plan = with(&settings);
+    let mut tried = None;
+    while let Some(next) = step(&settings, trained) {
+        let plan = with(&next);
         if fits(&plan) {
             return Some(plan);
         }
-        tried = Some(plan);
-    }
-    while let Some(frugal) = settings.frugal() {
-        settings = frugal;
-        let plan = with(&settings);
-        if fits(&plan) {
-            return Some(plan);
+        if plan.host().is_none() {
+            // Not every model can have its cache in 8 bits.
+            break;
         }
-        tried = Some(plan);
-    }
-    if let Some(quantized) = settings.quantized() {
-        let plan = with(&quantized);
-        if fits(&plan) {
-            return Some(plan);
-        }
-        // Not every model can have its cache so.
-        if plan.host().is_some() {
-            settings = quantized;
-            tried = Some(plan);
-        }
+        (settings, tried) = (next, Some(plan));
     }
     with_smaller_context(tried.as_ref().unwrap_or(asked), &settings, with).filter(fits)
+}
+
+/// What goes next while the context stays as long as the model can use it, if that is anything.
+fn step(settings: &LoadSettings, trained: u32) -> Option<LoadSettings> {
+    if settings.n_ctx > trained {
+        return Some(LoadSettings { n_ctx: trained, ..settings.clone() });
+    }
+    settings.frugal().or_else(|| settings.quantized())
 }
 
 /// The largest context that leaves room; the smallest of all where that alone does not.

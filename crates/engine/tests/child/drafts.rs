@@ -279,12 +279,15 @@ async fn what_drafts_need_is_in_the_estimate() {
     ] {
         let file = ModelFile::new(|path| model.write(path).unwrap());
         let engine = start().await;
-        let context = async |speculation| {
+        let told = async |speculation| {
             let told = estimate(&engine, &file, LoadSettings { speculation, ..settings() }).await.unwrap();
-            told.devices[0].context
+            (told.devices[0].context, told.n_layer)
         };
-        let (without, with) = (context(Speculation::Off).await, context(Speculation::PromptLookup).await);
+        let ((without, layers), (with, layers_with)) =
+            (told(Speculation::Off).await, told(Speculation::PromptLookup).await);
         assert_eq!(with > without, needs_more, "{model:?}: {without} {with}");
+        let loaded = load(&engine, &file, settings()).await.unwrap();
+        assert_eq!([layers, layers_with], [loaded.n_layer; 2], "{model:?}");
     }
 }
 

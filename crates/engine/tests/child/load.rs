@@ -2,12 +2,12 @@
 
 use engawa_engine_client::LoadEvent;
 use engawa_engine_client::protocol::{
-    Fit, FlashAttention, KvType, LoadError, LoadRequest, LoadSettings, TemplateSource,
+    Fit, FlashAttention, KvType, LoadError, LoadRequest, LoadSettings, Mmap, Purpose, TemplateSource,
 };
 use engawa_testkit::gguf::TensorType;
 use engawa_testkit::{Fault, RandomModel, RandomProjector, ScriptedModel};
 
-use crate::support::{ModelFile, estimate, load, patiently, say, settings, start, user};
+use crate::support::{ModelFile, estimate, load, load_fitted, patiently, say, settings, start, user};
 
 async fn error_of(file: &ModelFile) -> LoadError {
     load(&*start().await, file, settings()).await.unwrap_err()
@@ -118,11 +118,29 @@ async fn more_memory_than_there_is_is_an_error_before_anything_is_taken() {
 #[tokio::test]
 async fn a_context_beyond_the_training_is_the_first_to_go_when_memory_lacks() {
     let file = ModelFile::new(|path| RandomModel::new().layers(8).context_length(4096).write(path).unwrap());
-    let asked = LoadSettings { n_ctx: u32::MAX, use_mmap: false, ..settings() };
+    let asked = LoadSettings { n_ctx: u32::MAX, mmap: Mmap::Off, ..settings() };
     let engine = start().await;
-    let info = load(&engine, &file, asked.clone()).await.unwrap();
-    assert_eq!((info.n_ctx, info.fitted), (4096, Some(Box::new(LoadSettings { n_ctx: 4096, ..asked }))));
+    let (info, fitted) = load_fitted(&engine, &file, asked.clone(), Purpose::Replies).await.unwrap();
+    assert_eq!((info.n_ctx, fitted), (4096, Some(LoadSettings { n_ctx: 4096, ..asked })));
     say(&engine, &[user("hello")]).await;
+}
+
+#[tokio::test]
+async fn weights_are_read_into_large_pages_only_where_memory_is_plentiful() {
+    let file = ModelFile::new(|path| RandomModel::new().write(path).unwrap());
+    let projector = projector(64);
+    let engine = start().await;
+    let with = async |settings: LoadSettings| estimate(&engine, &file, settings).await.unwrap().devices[0].clone();
+    let mapped = with(LoadSettings { mmap: Mmap::On, ..settings() }).await;
+    let read = with(LoadSettings { mmap: Mmap::Off, ..settings() }).await;
+    assert!(mapped.mapped > 0 && read.mapped == 0, "{mapped:?} {read:?}");
+    assert_eq!(mapped.weights, read.weights);
+    let pages = std::fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled").unwrap_or_default();
+    let expected = if pages.contains("[never]") || pages.is_empty() { mapped.mapped } else { 0 };
+    assert_eq!(with(settings()).await.mapped, expected, "{pages}");
+    let most_of_it = mapped.memory_free / 3 * 2;
+    let scarce = with(beside_projector(&projector, most_of_it, settings())).await;
+    assert_eq!(scarce.mapped, mapped.mapped);
 }
 
 #[tokio::test]
@@ -157,8 +175,8 @@ async fn what_costs_least_goes_until_a_model_fits() {
     let (asked, told) = fit(3 << 29, asked).await;
     let Fit::Adjusted(shortened) = &told.fit else { panic!("{told:?}") };
     assert_eq!(**shortened, LoadSettings { n_ctx: shortened.n_ctx, ..asked.clone() });
-    let info = load(&engine, &file, asked).await.unwrap();
-    let fitted = info.fitted.unwrap().n_ctx;
+    let (info, fitted) = load_fitted(&engine, &file, asked, Purpose::Replies).await.unwrap();
+    let fitted = fitted.unwrap().n_ctx;
     assert!(info.n_ctx == fitted && (2048..1 << 16).contains(&fitted), "{fitted}");
     say(&engine, &[user("hello")]).await;
 }
@@ -169,7 +187,7 @@ async fn a_load_can_be_cancelled() {
     let large = RandomModel::new().dimension(1024).heads(8).kv_heads(8).feed_forward(4096).layers(6);
     let file = ModelFile::new(|path| large.tensor_type(TensorType::F32).write(path).unwrap());
     let engine = start().await;
-    let settings = LoadSettings { use_mmap: false, ..settings() };
+    let settings = LoadSettings { mmap: Mmap::Off, ..settings() };
     let request = LoadRequest::new(file.path.clone(), settings);
     let mut events = engine.load(request);
     engine.cancel_load();

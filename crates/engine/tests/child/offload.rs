@@ -187,13 +187,23 @@ async fn several_gpus_share_a_model_as_they_are_told() {
     assert!(first == 0 && second > 0, "{first} {second}");
     let one = weights(SplitMode::None, &[]).await;
     assert!(one.len() == 1 && one[0] >= second, "{one:?}");
+    for (main, name) in [(0, "Vulkan0"), (1, "Vulkan1")] {
+        let gpu_split = GpuSplit { mode: SplitMode::None, main, shares: Vec::new() };
+        let told = estimate(&engine, &file, LoadSettings { gpu_split, ..settings(-1, 512) }).await.unwrap();
+        assert_eq!((told.devices.len(), told.devices[0].name.as_str()), (2, name));
+    }
     // To llama.cpp they are one device then. Vulkan can't compute so, so nothing is loaded here.
     let parts = weights(SplitMode::Tensors, &[]).await;
     assert!(parts.len() == 1 && parts[0] > 0, "{parts:?}");
 
-    let shares = vec![1.0, 1.0];
-    let gpu_split = GpuSplit { mode: SplitMode::Layers, main: 0, shares };
-    let info = load(&engine, &file, LoadSettings { gpu_split, ..settings(-1, 512) }).await.unwrap();
-    assert_eq!((info.n_gpu_layer, info.devices.len()), (17, 2));
-    assert!(!finish(engine.generate(request(&[user("Tell me about porches.")]))).await.content.is_empty());
+    let mut texts = Vec::new();
+    // Rows are divided where a back end can do that, and go layer by layer where it can't, as with Vulkan.
+    for mode in [SplitMode::Layers, SplitMode::Rows] {
+        let engine = stage.engine_with("0,0").await;
+        let gpu_split = GpuSplit { mode, main: 0, shares: vec![1.0, 1.0] };
+        let info = load(&engine, &file, LoadSettings { gpu_split, ..settings(-1, 512) }).await.unwrap();
+        assert_eq!((info.n_gpu_layer, info.devices.len()), (17, 2), "{mode:?}");
+        texts.push(write(&engine, 16).await);
+    }
+    assert!(!texts[0].is_empty() && texts[0] == texts[1], "{texts:?}");
 }

@@ -66,11 +66,23 @@ pub(crate) async fn load_for(
     settings: LoadSettings,
     purpose: Purpose,
 ) -> Result<ModelInfo, LoadError> {
+    load_fitted(engine, file, settings, purpose).await.map(|(info, _)| info)
+}
+
+/// Loads; gives also the settings that were used in place of those that were asked for.
+pub(crate) async fn load_fitted(
+    engine: &Engine,
+    file: &ModelFile,
+    settings: LoadSettings,
+    purpose: Purpose,
+) -> Result<(ModelInfo, Option<LoadSettings>), LoadError> {
+    let mut fitted = None;
     let mut events = engine.load(LoadRequest { purpose, ..LoadRequest::new(file.path.clone(), settings) });
     loop {
         match patiently(events.recv()).await.expect("a load ends with an event") {
             LoadEvent::Progress(fraction) => assert!((0.0..=1.0).contains(&fraction), "{fraction}"),
-            LoadEvent::Loaded(info) => return Ok(*info),
+            LoadEvent::Fitted(settings) => fitted = Some(*settings),
+            LoadEvent::Loaded(info) => return Ok((*info, fitted)),
             LoadEvent::Failed(error) => return Err(error),
             LoadEvent::Lost(report) => panic!("{report}"),
         }

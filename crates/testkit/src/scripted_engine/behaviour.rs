@@ -72,6 +72,8 @@ named! {
         TooLarge = "too-large",
         /// Is loaded with a context of at most 4096 tokens, because more would not fit.
         FitsSmallContext = "fits-small-context",
+        /// Is loaded with a context of at most 4096 tokens, too, and killed for lack of memory unless its file is mapped.
+        KilledUnlessMapped = "killed-unless-mapped",
         /// Memory can't be had with a context of more than 4096 tokens.
         NeedsSmallContext = "needs-small-context",
         /// Aborts while it loads, unless flash attention is off.
@@ -122,7 +124,8 @@ impl ModelBehaviour {
 
     /// What is used in place of settings that do not fit.
     pub(super) fn fitted(self, settings: &LoadSettings) -> Option<Box<LoadSettings>> {
-        let is_too_large = self == Self::FitsSmallContext && settings.n_ctx > 4096;
+        let fits_small = matches!(self, Self::FitsSmallContext | Self::KilledUnlessMapped);
+        let is_too_large = fits_small && settings.n_ctx > 4096;
         is_too_large.then(|| Box::new(LoadSettings { n_ctx: 4096, ..settings.clone() }))
     }
 
@@ -168,7 +171,6 @@ impl ModelBehaviour {
             n_gpu_layer: 0,
             devices: Vec::new(),
             memory: Vec::new(),
-            fitted,
             n_threads: 1,
             template: TemplateInfo {
                 source: TemplateSource::File,

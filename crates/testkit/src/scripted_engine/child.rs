@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 use std::io::{Stdin, Write};
-use std::process::exit;
+use std::process::{Command, exit};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
 use std::time::{Duration, Instant};
 
 use engawa_engine_protocol::{
     DeviceInfo, DeviceKind, EmbedRequest, EngineEvent, EngineRequest, FinishReason, FlashAttention, GenerateError,
-    GenerateRequest, LoadError, LoadRequest, MAX_EVENT_BYTES, MAX_REQUEST_BYTES, PROTOCOL_VERSION, RankRequest,
+    GenerateRequest, LoadError, LoadRequest, MAX_EVENT_BYTES, MAX_REQUEST_BYTES, Mmap, PROTOCOL_VERSION, RankRequest,
     RequestId, Sampling, Timings, read_frame, write_frame,
 };
 
@@ -113,6 +113,9 @@ impl Child {
 
     fn load(&mut self, request: LoadRequest) {
         let behaviour = ModelBehaviour::of(&request.path);
+        if let Some(settings) = behaviour.fitted(&request.settings) {
+            send(&EngineEvent::LoadFitted { settings });
+        }
         match behaviour {
             ModelBehaviour::LoadsSlowly => {
                 for step in 1..=10_u8 {
@@ -131,6 +134,7 @@ impl Child {
             ModelBehaviour::AbortsWithFlashAttention if request.settings.flash_attention == FlashAttention::Off => {
                 send(&EngineEvent::LoadProgress { fraction: 1.0 });
             }
+            ModelBehaviour::KilledUnlessMapped if request.settings.mmap != Mmap::On => kill(),
             ModelBehaviour::AbortsWhileLoading | ModelBehaviour::AbortsWithFlashAttention => {
                 send(&EngineEvent::LoadProgress { fraction: 0.5 });
                 abort();
@@ -318,6 +322,13 @@ fn speak_nonsense() {
 pub(super) fn abort() -> ! {
     eprintln!("scripted engine: GGML_ASSERT(false) failed");
     std::process::abort()
+}
+
+/// As a system without memory does.
+fn kill() -> ! {
+    let killed = Command::new("sh").args(["-c", "kill -9 $PPID"]).status();
+    eprintln!("scripted engine: {killed:?}");
+    hang()
 }
 
 pub(super) fn hang() -> ! {
