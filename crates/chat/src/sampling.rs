@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use engawa_catalog::presets::Character;
-use engawa_engine_client::protocol::Sampling;
+use engawa_engine_client::protocol::{Mirostat, Sampling};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -33,6 +33,34 @@ pub enum SamplingName {
     PresencePenalty,
     /// See [`Sampling::repeat_last_n`].
     RepeatLastN,
+    /// See [`Sampling::top_n_sigma`].
+    TopNSigma,
+    /// See [`Sampling::dry_multiplier`].
+    DryMultiplier,
+    /// See [`Sampling::dry_base`].
+    DryBase,
+    /// See [`Sampling::dry_allowed_length`].
+    DryAllowedLength,
+    /// See [`Sampling::dry_penalty_last_n`].
+    DryPenaltyLastN,
+    /// See [`Sampling::xtc_probability`].
+    XtcProbability,
+    /// See [`Sampling::xtc_threshold`].
+    XtcThreshold,
+    /// See [`Sampling::dynatemp_range`].
+    DynatempRange,
+    /// See [`Sampling::dynatemp_exponent`].
+    DynatempExponent,
+    /// See [`Sampling::mirostat`]; 0 is off, 1 and 2 are its versions.
+    Mirostat,
+    /// See [`Sampling::mirostat_tau`].
+    MirostatTau,
+    /// See [`Sampling::mirostat_eta`].
+    MirostatEta,
+    /// See [`Sampling::adaptive_target`].
+    AdaptiveTarget,
+    /// See [`Sampling::adaptive_decay`].
+    AdaptiveDecay,
     /// See [`Sampling::seed`].
     Seed,
 }
@@ -76,7 +104,7 @@ struct Limits {
 
 impl SamplingName {
     /// All settings, in the order in which a person thinks of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 25] = [
         Self::Temperature,
         Self::MaxTokens,
         Self::TopP,
@@ -87,6 +115,20 @@ impl SamplingName {
         Self::FrequencyPenalty,
         Self::PresencePenalty,
         Self::RepeatLastN,
+        Self::TopNSigma,
+        Self::DryMultiplier,
+        Self::DryBase,
+        Self::DryAllowedLength,
+        Self::DryPenaltyLastN,
+        Self::XtcProbability,
+        Self::XtcThreshold,
+        Self::DynatempRange,
+        Self::DynatempExponent,
+        Self::Mirostat,
+        Self::MirostatTau,
+        Self::MirostatEta,
+        Self::AdaptiveTarget,
+        Self::AdaptiveDecay,
         Self::Seed,
     ];
 
@@ -103,6 +145,20 @@ impl SamplingName {
             Self::FrequencyPenalty => "frequency_penalty",
             Self::PresencePenalty => "presence_penalty",
             Self::RepeatLastN => "repeat_last_n",
+            Self::TopNSigma => "top_n_sigma",
+            Self::DryMultiplier => "dry_multiplier",
+            Self::DryBase => "dry_base",
+            Self::DryAllowedLength => "dry_allowed_length",
+            Self::DryPenaltyLastN => "dry_penalty_last_n",
+            Self::XtcProbability => "xtc_probability",
+            Self::XtcThreshold => "xtc_threshold",
+            Self::DynatempRange => "dynatemp_range",
+            Self::DynatempExponent => "dynatemp_exponent",
+            Self::Mirostat => "mirostat",
+            Self::MirostatTau => "mirostat_tau",
+            Self::MirostatEta => "mirostat_eta",
+            Self::AdaptiveTarget => "adaptive_target",
+            Self::AdaptiveDecay => "adaptive_decay",
             Self::Seed => "seed",
         }
     }
@@ -111,10 +167,24 @@ impl SamplingName {
         let (minimum, maximum, optional) = match self {
             Self::Temperature | Self::RepeatPenalty => (if self == Self::Temperature { 0.0 } else { 0.1 }, 5.0, false),
             Self::MaxTokens => (1.0, 1_000_000.0, true),
-            Self::TopP | Self::MinP | Self::TypicalP => (0.0, 1.0, false),
+            Self::TopP
+            | Self::MinP
+            | Self::TypicalP
+            | Self::XtcProbability
+            | Self::XtcThreshold
+            | Self::MirostatEta => (0.0, 1.0, false),
             Self::TopK => (0.0, 100_000.0, false),
             Self::FrequencyPenalty | Self::PresencePenalty => (-2.0, 2.0, false),
-            Self::RepeatLastN => (-1.0, 1_000_000.0, false),
+            Self::RepeatLastN | Self::DryPenaltyLastN => (-1.0, 1_000_000.0, false),
+            Self::TopNSigma => (-1.0, 100.0, false),
+            Self::DryMultiplier | Self::MirostatTau => (0.0, 100.0, false),
+            Self::DryBase => (1.0, 10.0, false),
+            Self::DryAllowedLength => (0.0, 1000.0, false),
+            Self::DynatempRange => (0.0, 5.0, false),
+            Self::DynatempExponent => (0.0, 10.0, false),
+            Self::Mirostat => (0.0, 2.0, false),
+            Self::AdaptiveTarget => (-1.0, 1.0, false),
+            Self::AdaptiveDecay => (0.0, 0.99, false),
             Self::Seed => (0.0, f64::from(u32::MAX), true),
         };
         Limits { minimum, maximum, optional }
@@ -146,6 +216,20 @@ impl SamplingName {
             Self::FrequencyPenalty => Some(round(sampling.frequency_penalty)),
             Self::PresencePenalty => Some(round(sampling.presence_penalty)),
             Self::RepeatLastN => Some(f64::from(sampling.repeat_last_n)),
+            Self::TopNSigma => Some(round(sampling.top_n_sigma)),
+            Self::DryMultiplier => Some(round(sampling.dry_multiplier)),
+            Self::DryBase => Some(round(sampling.dry_base)),
+            Self::DryAllowedLength => Some(f64::from(sampling.dry_allowed_length)),
+            Self::DryPenaltyLastN => Some(f64::from(sampling.dry_penalty_last_n)),
+            Self::XtcProbability => Some(round(sampling.xtc_probability)),
+            Self::XtcThreshold => Some(round(sampling.xtc_threshold)),
+            Self::DynatempRange => Some(round(sampling.dynatemp_range)),
+            Self::DynatempExponent => Some(round(sampling.dynatemp_exponent)),
+            Self::Mirostat => Some(number_of(sampling.mirostat)),
+            Self::MirostatTau => Some(round(sampling.mirostat_tau)),
+            Self::MirostatEta => Some(round(sampling.mirostat_eta)),
+            Self::AdaptiveTarget => Some(round(sampling.adaptive_target)),
+            Self::AdaptiveDecay => Some(round(sampling.adaptive_decay)),
             Self::Seed => sampling.seed.map(f64::from),
         }
     }
@@ -163,8 +247,32 @@ impl SamplingName {
             Self::FrequencyPenalty => suggested.frequency_penalty,
             Self::PresencePenalty => suggested.presence_penalty,
             Self::RepeatLastN => suggested.repeat_last_n.map(f64::from),
+            // Cards say nothing of them.
+            Self::TopNSigma
+            | Self::DryMultiplier
+            | Self::DryBase
+            | Self::DryAllowedLength
+            | Self::DryPenaltyLastN
+            | Self::XtcProbability
+            | Self::XtcThreshold
+            | Self::DynatempRange
+            | Self::DynatempExponent
+            | Self::Mirostat
+            | Self::MirostatTau
+            | Self::MirostatEta
+            | Self::AdaptiveTarget
+            | Self::AdaptiveDecay => None,
             Self::Seed => suggested.seed.map(f64::from),
         }
+    }
+}
+
+/// llama.cpp's number of a Mirostat.
+fn number_of(mirostat: Mirostat) -> f64 {
+    match mirostat {
+        Mirostat::Off => 0.0,
+        Mirostat::V1 => 1.0,
+        Mirostat::V2 => 2.0,
     }
 }
 
@@ -236,8 +344,25 @@ impl SamplingView {
             presence_penalty: float(SamplingName::PresencePenalty),
             repeat_last_n: integer(SamplingName::RepeatLastN),
             seed: value(SamplingName::Seed).map(|seed| seed as u32),
+            top_n_sigma: float(SamplingName::TopNSigma),
+            dry_multiplier: float(SamplingName::DryMultiplier),
+            dry_base: float(SamplingName::DryBase),
+            dry_allowed_length: integer(SamplingName::DryAllowedLength),
+            dry_penalty_last_n: integer(SamplingName::DryPenaltyLastN),
+            xtc_probability: float(SamplingName::XtcProbability),
+            xtc_threshold: float(SamplingName::XtcThreshold),
+            dynatemp_range: float(SamplingName::DynatempRange),
+            dynatemp_exponent: float(SamplingName::DynatempExponent),
+            mirostat: match integer(SamplingName::Mirostat) {
+                1 => Mirostat::V1,
+                2 => Mirostat::V2,
+                _ => Mirostat::Off,
+            },
+            mirostat_tau: float(SamplingName::MirostatTau),
+            mirostat_eta: float(SamplingName::MirostatEta),
+            adaptive_target: float(SamplingName::AdaptiveTarget),
+            adaptive_decay: float(SamplingName::AdaptiveDecay),
             max_tokens: value(SamplingName::MaxTokens).map(|tokens| tokens as u32),
-            ..Sampling::default()
         }
     }
 
@@ -258,6 +383,22 @@ mod tests {
         let view = SamplingView::resolve(&SamplingOverrides::default(), None);
         assert_eq!(view.to_engine(), Sampling::default());
         assert!(view.0.values().all(|setting| setting.source == SamplingSource::Default));
+    }
+
+    #[test]
+    fn each_setting_reaches_the_engine() {
+        let engine = |overrides: &SamplingOverrides| SamplingView::resolve(overrides, None).to_engine();
+        for name in SamplingName::ALL {
+            let Limits { minimum, maximum, .. } = name.limits();
+            let mut overrides = SamplingOverrides::default();
+            let other = if name.default_value() == Some(maximum) { minimum } else { maximum };
+            overrides.set(name, Some(other)).unwrap();
+            assert_ne!(engine(&overrides), Sampling::default(), "{name:?}");
+            assert_eq!(serde_json::to_value(name).unwrap(), name.as_str());
+        }
+        let mut overrides = SamplingOverrides::default();
+        overrides.set(SamplingName::Mirostat, Some(1.0)).unwrap();
+        assert_eq!(engine(&overrides), Sampling { mirostat: Mirostat::V1, ..Sampling::default() });
     }
 
     #[test]

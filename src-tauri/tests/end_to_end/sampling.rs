@@ -59,6 +59,49 @@ async fn a_slider_moved_while_a_reply_is_written_changes_what_follows() {
     window.screenshot("2-astray").await;
 }
 
+#[tokio::test]
+async fn samplers_that_are_off_wait_folded_and_say_when_they_are_on() {
+    let desk = Desk::new("sampling-groups").await;
+    let window = desk.open_with(&desk.model("quick.gguf", &models::quick())).await;
+    window.send("tea").await;
+    window.until_reply(1).await;
+    window.click("#sampling-more > summary").await;
+    window.screenshot("1-more").await;
+    for group in ["dry", "xtc", "dynatemp", "mirostat", "adaptive"] {
+        assert!(!window.shows(&format!("#sampling-{group}-group > summary .live")).await, "{group} is off");
+        window.click(&format!("#sampling-{group}-group > summary")).await;
+    }
+    window.run("document.querySelector('#sampling-dry-group').scrollIntoView()").await;
+    window.screenshot("2-groups").await;
+    window.fill("#sampling-mirostat-number", "2").await;
+    window.until_label("mirostat", |label| label == "this chat").await;
+    assert!(window.shows("#sampling-mirostat-group > summary .live").await);
+    window.run("document.querySelector('#sampling-mirostat-group').scrollIntoView()").await;
+    window.screenshot("3-on").await;
+    assert_eq!(window.conversation().await["sampling"]["mirostat"]["value"], 2.0);
+    window.send("tea").await;
+    assert_eq!(window.until_reply(3).await.text, models::TEA);
+    window.click("#sampling-mirostat-reset").await;
+    window.until_label("mirostat", |label| label == "default").await;
+    assert!(!window.shows("#sampling-mirostat-group > summary .live").await);
+
+    window.fill("#sampling-dry-multiplier-number", "0.8").await;
+    window.until_label("dry_multiplier", |label| label == "this chat").await;
+    window.run("const s = document.querySelector('#settings-language'); s.value = 'ja'; s.dispatchEvent(new Event('change'))").await;
+    window.until("the interface to speak Japanese", "document.documentElement.lang === 'ja'").await;
+    assert!(
+        window
+            .read("document.querySelector('#sampling-dry-group > summary').title")
+            .await
+            .as_str()
+            .unwrap()
+            .contains("繰り返し")
+    );
+    window.run("document.querySelector('[value=dark]').click()").await;
+    window.run("document.querySelector('#sampling-more').scrollIntoView()").await;
+    window.screenshot("4-japanese").await;
+}
+
 impl crate::window::Window<'_> {
     /// Waits until the words beside a setting's name are as wanted.
     async fn until_label(&self, setting: &str, wanted: impl Fn(&str) -> bool) -> String {
