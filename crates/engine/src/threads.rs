@@ -2,7 +2,8 @@
 //!
 //! Writing a token reads all weights once, so memory is the limit long before all cores are busy, and slow cores beside fast
 //! ones hold the others up. How many threads are best is known to the machine alone: the first tokens that are written try
-//! some numbers in turns. Prompts are read with all threads, where more is always faster.
+//! some numbers in turns, and so do others when tokens come to take a different time: other programs may have come or gone. Prompts are
+//! read with all threads, where more is always faster.
 
 use std::time::Duration;
 
@@ -13,6 +14,10 @@ const TURNS: usize = 3;
 /// Fewer threads are better if they take no more than this much longer: they leave cores to others.
 const NO_SLOWER: f64 = 1.02;
 
+/// After so many tokens it is looked whether they still take as long as when the number was chosen, but for this factor.
+const CHECKED: usize = 64;
+const AS_LONG: f64 = 1.33;
+
 /// The trial of numbers of threads, and what came of it.
 pub(crate) struct ThreadTrial {
     /// Ascending, with the seconds of each token.
@@ -20,6 +25,10 @@ pub(crate) struct ThreadTrial {
     /// Tokens of the trial so far.
     tokens: usize,
     chosen: Option<u32>,
+    /// What a token took with the chosen number, in seconds.
+    expected: f64,
+    /// What the last tokens took since then.
+    recent: Vec<f64>,
 }
 
 impl ThreadTrial {
@@ -29,7 +38,13 @@ impl ThreadTrial {
         numbers.retain(|&number| number > 0);
         numbers.dedup();
         let chosen = if numbers.len() == 1 { Some(most) } else { None };
-        Self { candidates: numbers.into_iter().map(|number| (number, Vec::new())).collect(), tokens: 0, chosen }
+        Self {
+            candidates: numbers.into_iter().map(|number| (number, Vec::new())).collect(),
+            tokens: 0,
+            chosen,
+            expected: 0.0,
+            recent: Vec::new(),
+        }
     }
 
     /// How many threads compute the next batch that only writes.
@@ -40,7 +55,7 @@ impl ThreadTrial {
     /// Takes into account how long such a batch took.
     pub(crate) fn note(&mut self, took: Duration) {
         if self.chosen.is_some() {
-            return;
+            return self.check(took);
         }
         let turn = self.turn();
         if !self.tokens.is_multiple_of(TURN) {
@@ -48,7 +63,24 @@ impl ThreadTrial {
         }
         self.tokens += 1;
         if self.tokens == TURN * TURNS * self.candidates.len() {
-            self.chosen = Some(self.best());
+            let (number, seconds) = self.best();
+            (self.chosen, self.expected) = (Some(number), seconds);
+        }
+    }
+
+    /// Begins anew when tokens take a different time by now.
+    fn check(&mut self, took: Duration) {
+        if self.candidates.len() == 1 {
+            return;
+        }
+        self.recent.push(took.as_secs_f64());
+        if self.recent.len() < CHECKED {
+            return;
+        }
+        let now = median(std::mem::take(&mut self.recent));
+        if now > self.expected * AS_LONG || now * AS_LONG < self.expected {
+            self.candidates.iter_mut().for_each(|(_, seconds)| seconds.clear());
+            (self.tokens, self.chosen) = (0, None);
         }
     }
 
@@ -56,17 +88,19 @@ impl ThreadTrial {
         self.tokens / TURN % self.candidates.len()
     }
 
-    fn best(&self) -> u32 {
-        let medians = self.candidates.iter().map(|(number, seconds)| {
-            let mut seconds = seconds.clone();
-            seconds.sort_by(f64::total_cmp);
-            (*number, seconds[seconds.len() / 2])
-        });
+    /// The best number, and the seconds of a token with it.
+    fn best(&self) -> (u32, f64) {
+        let medians = self.candidates.iter().map(|(number, seconds)| (*number, median(seconds.clone())));
         let medians: Vec<(u32, f64)> = medians.collect();
         let fastest = medians.iter().map(|&(_, seconds)| seconds).fold(f64::INFINITY, f64::min);
         let good = medians.iter().find(|&&(_, seconds)| seconds <= fastest * NO_SLOWER);
-        good.map_or(self.candidates[0].0, |&(number, _)| number)
+        good.copied().unwrap_or(medians[0])
     }
+}
+
+fn median(mut seconds: Vec<f64>) -> f64 {
+    seconds.sort_by(f64::total_cmp);
+    seconds[seconds.len() / 2]
 }
 
 #[cfg(test)]
@@ -99,6 +133,28 @@ mod tests {
             tokens += 1;
         }
         assert_eq!(trial.chosen, Some(4));
+    }
+
+    #[test]
+    fn other_work_that_comes_or_goes_is_noticed() {
+        // With all threads beside other work, all wait for the one that has to share.
+        let took = |threads: u32, is_busy: bool| match (is_busy, threads) {
+            (true, 8) => 300,
+            (true, threads) => 100 - 2 * u64::from(threads),
+            (false, threads) => 80 - 4 * u64::from(threads),
+        };
+        let mut trial = ThreadTrial::new(8, false);
+        for (is_busy, expected) in [(false, 8), (true, 6), (false, 8)] {
+            for _ in 0..300 {
+                trial.note(Duration::from_millis(took(trial.threads(), is_busy)));
+            }
+            assert_eq!(trial.chosen, Some(expected), "busy: {is_busy}");
+        }
+        for token in 0..300 {
+            // A little slower, as in a long conversation.
+            trial.note(Duration::from_millis(48 + token / 100));
+            assert_eq!(trial.chosen, Some(8), "token {token}");
+        }
     }
 
     #[test]
