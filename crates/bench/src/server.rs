@@ -20,7 +20,7 @@ const TURNS: usize = 8;
 const WORDS_PER_TURN: usize = 34;
 const EDITS: usize = 3;
 const TOKENS_AT_ONCE: u32 = 64;
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 7;
 
 pub(crate) async fn measure(tools: &PeerTools, model: &Path, folder: &Path) -> anyhow::Result<()> {
     visit_in_turn(&mut Sides::open(tools, model, &folder.join("visits")).await?).await?;

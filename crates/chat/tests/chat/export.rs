@@ -121,6 +121,7 @@ async fn an_empty_conversation_can_be_exported() {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "the whole file is written out")]
 async fn json_has_everything() {
     let mut session = Session::with_model().await;
     let id = session.new_conversation(None);
