@@ -46,6 +46,8 @@ impl Wanted {
 struct Toolkit {
     arguments: Vec<String>,
     environment: Vec<(&'static str, PathBuf)>,
+    /// Folders of libraries that the back end needs at run time and the system may not know.
+    libraries: Vec<PathBuf>,
 }
 
 /// Builds what is wanted into the `backends` folder of a build, and takes away what an earlier build left there.
@@ -142,6 +144,7 @@ fn vulkan_toolkit(headers: &Headers) -> Toolkit {
             format!("-DCMAKE_PREFIX_PATH={prefix}"),
         ],
         environment: Vec::new(),
+        libraries: Vec::new(),
     }
 }
 
@@ -159,7 +162,22 @@ fn cuda_toolkit(compiler: &Path) -> Toolkit {
         arguments.push("-DCMAKE_CUDA_COMPILER_LAUNCHER=ccache".into());
     }
     let folder = compiler.parent().and_then(Path::parent).map(Path::to_owned);
-    Toolkit { arguments, environment: folder.into_iter().map(|folder| ("CUDAToolkit_ROOT", folder)).collect() }
+    let libraries = folder.as_deref().map(cuda_libraries).unwrap_or_default();
+    Toolkit {
+        arguments,
+        environment: folder.into_iter().map(|folder| ("CUDAToolkit_ROOT", folder)).collect(),
+        libraries,
+    }
+}
+
+/// The folders of a toolkit that have its runtime library.
+fn cuda_libraries(toolkit: &Path) -> Vec<PathBuf> {
+    let has_runtime = |folder: &PathBuf| {
+        let files = fs::read_dir(folder).into_iter().flatten().flatten();
+        files.into_iter().any(|file| file.file_name().to_string_lossy().starts_with("libcudart.so"))
+    };
+    let target = format!("targets/{}-linux/lib", env::consts::ARCH);
+    ["lib64", "lib", target.as_str()].iter().map(|name| toolkit.join(name)).filter(has_runtime).collect()
 }
 
 fn cuda_compiler() -> Option<PathBuf> {
@@ -200,13 +218,31 @@ fn configure(source: &Path, folder: &Path, toolkit: &Toolkit) -> Command {
     for part in ["COMMON", "TESTS", "EXAMPLES", "SERVER", "TOOLS", "APP"] {
         command.arg(format!("-DLLAMA_BUILD_{part}=OFF"));
     }
-    // The library finds ggml's others where the engine is, and nowhere else; a toolkit's own folder is kept for its libraries.
-    command.args(["-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON", "-DCMAKE_INSTALL_RPATH_USE_LINK_PATH=ON"]);
-    command.arg("-DCMAKE_INSTALL_RPATH=$ORIGIN;$ORIGIN/..");
+    // The library finds ggml's others where the engine is, a toolkit's where that is, and nothing elsewhere.
+    let folders = toolkit.libraries.iter().map(|folder| format!(";{}", folder.display()));
+    command.arg("-DCMAKE_BUILD_WITH_INSTALL_RPATH=ON");
+    command.arg(format!("-DCMAKE_INSTALL_RPATH=$ORIGIN;$ORIGIN/..{}", folders.collect::<String>()));
     if process::is_on_path("ccache") {
         command.args(["-DCMAKE_C_COMPILER_LAUNCHER=ccache", "-DCMAKE_CXX_COMPILER_LAUNCHER=ccache"]);
     }
     command.args(&toolkit.arguments);
     command.envs(toolkit.environment.iter().map(|(name, value)| (name, value)));
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folders_that_have_a_toolkits_runtime_are_found() {
+        let toolkit = tempfile::tempdir().unwrap();
+        assert!(cuda_libraries(toolkit.path()).is_empty());
+        for folder in ["lib64", "lib"] {
+            fs::create_dir(toolkit.path().join(folder)).unwrap();
+        }
+        fs::write(toolkit.path().join("lib64/libcudart.so.13"), []).unwrap();
+        fs::write(toolkit.path().join("lib/libother.so"), []).unwrap();
+        assert_eq!(cuda_libraries(toolkit.path()), [toolkit.path().join("lib64")]);
+    }
 }
