@@ -31,7 +31,8 @@ pub(crate) async fn measure(model: &Path, folder: &Path) -> anyhow::Result<()> {
         last = Some(observed);
     }
     let Some(warm) = last else { anyhow::bail!("there are no turns") };
-    // A fresh engine has an empty cache; the same prompt again is another try of the same turn.
+    // A fresh engine has an empty cache where nothing is kept on disk; the same prompt again is another try of the same turn.
+    whole.chat.set_cache_bytes(0);
     whole.load(model).await?;
     let message = warm.message.message.id;
     let cold = whole.observe(|chat| Ok(chat.retry(id, message).map(drop)?)).await?;
