@@ -164,7 +164,7 @@ impl LoadPlan {
                 device.weights = device.weights.saturating_add(bytes);
             }
         }
-        if settings.mmap == Mmap::Auto && has_large_pages() && is_plenty(&used) {
+        if settings.mmap == Mmap::Auto && is_plenty(&used) && has_large_pages() {
             self.model.read_weights();
             self.draft.iter_mut().for_each(ModelSettings::read_weights);
             used.devices.iter_mut().for_each(|device| device.mapped = 0);

@@ -28,8 +28,7 @@ async fn everything_is_as_it_was_left() {
         .await;
     window.click("#settings-button").await;
     window.click("#settings-theme label:has([value=dark])").await;
-    window.run("const s = document.querySelector('#settings-language'); s.value = 'ja'; s.dispatchEvent(new Event('change'))").await;
-    window.until("the interface to speak Japanese", "document.documentElement.lang === 'ja'").await;
+    window.speak_japanese().await;
     window.screenshot("1-settings").await;
     window.press_in("#settings-language", Key::Escape).await;
     window.until_gone("#settings-dialog").await;

@@ -87,8 +87,7 @@ async fn samplers_that_are_off_wait_folded_and_say_when_they_are_on() {
 
     window.fill("#sampling-dry-multiplier-number", "0.8").await;
     window.until_label("dry_multiplier", |label| label == "this chat").await;
-    window.run("const s = document.querySelector('#settings-language'); s.value = 'ja'; s.dispatchEvent(new Event('change'))").await;
-    window.until("the interface to speak Japanese", "document.documentElement.lang === 'ja'").await;
+    window.speak_japanese().await;
     let title = "document.querySelector('#sampling-dry-group > summary').title.includes('繰り返し')";
     window.until("what DRY does to be told in Japanese", title).await;
     window.run("document.querySelector('[value=dark]').click()").await;

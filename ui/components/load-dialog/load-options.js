@@ -33,20 +33,8 @@ export class LoadOptions extends HTMLElement {
       ...numberOption("threads", settings.threads, 0, 512, change),
       ...selectOption("kvTypeK", settings.kvTypeK, types, (value) => value, change),
       ...selectOption("kvTypeV", settings.kvTypeV, types, (value) => value, change),
-      ...selectOption(
-        "flashAttention",
-        settings.flashAttention,
-        ["auto", "on", "off"],
-        (value) => translate(`load.choice.${value}`),
-        change,
-      ),
-      ...selectOption(
-        "mmap",
-        settings.mmap,
-        ["auto", "on", "off"],
-        (value) => translate(`load.choice.${value}`),
-        change,
-      ),
+      ...automaticOption("flashAttention", settings.flashAttention, change),
+      ...automaticOption("mmap", settings.mmap, change),
       ...checkOption("useMlock", settings.useMlock, change),
       ...checkOption("promptLookup", settings.promptLookup, change),
     );
@@ -120,6 +108,11 @@ function selectOption(name, value, choices, text, change) {
   input.value = value;
   input.addEventListener("change", () => change({ [name]: input.value }));
   return labelled(name, input);
+}
+
+/** Automatic, on or off. @param {keyof LoadSettings} name @param {string} value @param {Change} change */
+function automaticOption(name, value, change) {
+  return selectOption(name, value, ["auto", "on", "off"], (choice) => translate(`load.choice.${choice}`), change);
 }
 
 /** @param {number[]} shares @param {Change} change */

@@ -22,7 +22,8 @@ export class SamplingGroup extends HTMLElement {
     this.#sliders = group.fields.map((field) => new SamplingSlider(field));
     const id = `sampling-${group.name}-group`;
     this.#summary.append(create("span", { id: `${id}-name`, text: `sampling.group.${group.name}` }), " ", this.#on);
-    const body = create("div", { class: "sampling-group-body", role: "group", "aria-labelledby": `${id}-name` }, ...this.#sliders);
+    const attributes = { class: "sampling-group-body", role: "group", "aria-labelledby": `${id}-name` };
+    const body = create("div", attributes, ...this.#sliders);
     this.append(create("details", { id }, this.#summary, body));
   }
 

@@ -1,12 +1,14 @@
 //! Keeps one engine with one model, and starts it again after a crash.
 
+mod estimates;
+
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use engawa_engine_client::protocol::{DeviceMemory, Fit, LoadError, LoadEstimate, LoadRequest, LoadSettings};
+use engawa_engine_client::protocol::{LoadError, LoadRequest, LoadSettings};
 use engawa_engine_client::{Engine, EngineProgram, ExitCause, LoadEvent};
 use engawa_store::ConversationId;
 use tokio::sync::watch;
@@ -15,13 +17,11 @@ use tokio::task::AbortHandle;
 use super::fallback::{is_out_of_memory, safer_settings};
 use super::saved_states::SavedStates;
 use super::state::{LoadedModel, LoadingModel, ModelCard, ModelError, ModelState};
-use crate::{ChatError, ChatEvent, memory};
+use crate::{ChatError, ChatEvent};
 
 /// How often an engine may be started again without a person asking, within [`CRASH_WINDOW`].
 const CRASH_LIMIT: usize = 3;
 const CRASH_WINDOW: Duration = Duration::from_secs(60);
-/// How long an engine may reckon what a load would take; it starts GPU drivers for that.
-const ESTIMATE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long a cancelled load may take to end by itself.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -115,61 +115,6 @@ impl Models {
         read.unwrap_or_else(|error| Err(ModelError::NoEngine(error.to_string())))
     }
 
-    /// Asks an engine of its own what a load would take; the next such question ends this one.
-    ///
-    /// # Errors
-    /// [`ModelError::NoEngine`], [`ModelError::Load`] and [`ModelError::EngineEnded`].
-    pub(crate) async fn estimate(&self, path: &Path, settings: LoadSettings) -> Result<LoadEstimate, ModelError> {
-        let mut number = 0;
-        self.estimates.send_modify(|count| {
-            *count += 1;
-            number = *count;
-        });
-        let mut overtaken = self.estimates.subscribe();
-        let _turn = self.estimating.lock().await;
-        if *overtaken.borrow_and_update() != number {
-            // Somebody asks about other settings by now.
-            return Err(ModelError::Load(LoadError::Cancelled));
-        }
-        self.reckon(path, settings, async { drop(overtaken.changed().await) }).await
-    }
-
-    /// Asks an engine what a load would take until the answer is wanted no more.
-    async fn reckon(
-        &self,
-        path: &Path,
-        settings: LoadSettings,
-        unwanted: impl Future<Output = ()>,
-    ) -> Result<LoadEstimate, ModelError> {
-        let started = Engine::start(&self.program).await;
-        let engine = started.map_err(|error| ModelError::NoEngine(error.to_string()))?;
-        let (loaded, process) = {
-            let inner = self.lock();
-            let memory = match &*self.state.borrow() {
-                ModelState::Ready(model) => model.info.memory.clone(),
-                _ => Vec::new(),
-            };
-            (memory, inner.engine.as_ref().map(|engine| engine.process_id()))
-        };
-        let mut request = self.request(path, settings.clone());
-        request.host_freed = host_freed(&loaded, process);
-        let answer = tokio::select! {
-            answer = tokio::time::timeout(ESTIMATE_TIMEOUT, engine.estimate(request)) => answer,
-            () = unwanted => {
-                engine.kill_unresponsive();
-                return Err(ModelError::Load(LoadError::Cancelled));
-            }
-        };
-        let Ok(answered) = answer else {
-            engine.kill_unresponsive();
-            return Err(ModelError::EngineEnded(engine.exited().await));
-        };
-        let mut estimate = answered.map_err(ModelError::EngineEnded)?.map_err(ModelError::Load)?;
-        self.lock().checked = (estimate.fit != Fit::TooLarge).then(|| (path.to_owned(), settings));
-        give_back(&mut estimate, &loaded);
-        Ok(estimate)
-    }
-
     fn request(&self, path: &Path, settings: LoadSettings) -> LoadRequest {
         LoadRequest { cache: self.saved_states.for_engine(), ..LoadRequest::new(path.to_owned(), settings) }
     }
@@ -212,28 +157,6 @@ impl Models {
     /// Counts one more wish, which all earlier ones make way for.
     fn wish(&self) -> u64 {
         self.wishes.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    /// Whether a load would be refused: for what its files are, or because it does not fit the memory with any settings.
-    async fn check(&self, path: &Path, settings: &LoadSettings) -> Result<(), ModelError> {
-        // The question that is just being answered may be the same.
-        let _turn = self.estimating.lock().await;
-        let is_checked = |(checked, with): &(PathBuf, LoadSettings)| checked == path && with == settings;
-        if self.lock().checked.as_ref().is_some_and(is_checked) {
-            return Ok(());
-        }
-        match self.reckon(path, settings.clone(), std::future::pending()).await {
-            Err(error @ ModelError::Load(_)) => Err(error),
-            Ok(LoadEstimate { fit: Fit::TooLarge, devices, .. }) => {
-                let host = devices.last();
-                Err(ModelError::Load(LoadError::NotEnoughMemory {
-                    needed: host.map(DeviceMemory::needed),
-                    available: host.map_or(0, |host| host.memory_free),
-                }))
-            }
-            // What an engine ended over, or took too long for, may go another way.
-            Ok(_) | Err(_) => Ok(()),
-        }
     }
 
     fn begin(self: &Arc<Self>, inner: &mut Inner, card: ModelCard) {
@@ -554,25 +477,6 @@ impl Inner {
     fn stop_engine(&mut self) {
         if let Some(engine) = self.engine.take() {
             tokio::spawn(engine.stop());
-        }
-    }
-}
-
-/// What a loaded model gives back of the host's memory before another one is loaded: what it was told to take or, where all of that is
-/// the process's own, what it took.
-fn host_freed(loaded: &[DeviceMemory], process_id: Option<u32>) -> u64 {
-    let told = loaded.iter().filter(|device| device.name.is_empty()).map(DeviceMemory::needed).sum();
-    // A GPU's driver has memory of the host, too.
-    let is_alone = loaded.len() == 1;
-    let taken = process_id.filter(|_| is_alone).and_then(memory::taken_bytes);
-    taken.map_or(told, |taken| taken.min(told))
-}
-
-/// Counts what the loaded model takes of GPUs as free: it goes before another one is loaded.
-fn give_back(estimate: &mut LoadEstimate, loaded: &[DeviceMemory]) {
-    for device in estimate.devices.iter_mut().filter(|device| !device.name.is_empty()) {
-        for mine in loaded.iter().filter(|mine| mine.name == device.name) {
-            device.memory_free = device.memory_free.saturating_add(mine.needed()).min(device.memory_total);
         }
     }
 }

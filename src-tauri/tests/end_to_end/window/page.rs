@@ -41,6 +41,12 @@ impl Window<'_> {
         self.read(&format!("document.querySelector({css:?})?.checkVisibility() ?? false")).await == Value::Bool(true)
     }
 
+    /// Sets the interface's language to Japanese.
+    pub(crate) async fn speak_japanese(&self) {
+        self.run("const s = document.querySelector('#settings-language'); s.value = 'ja'; s.dispatchEvent(new Event('change'))").await;
+        self.until("the interface to speak Japanese", "document.documentElement.lang === 'ja'").await;
+    }
+
     /// Waits until `look` finds something. When it does not, the page and a picture say what was there instead.
     pub(crate) async fn wait<Found>(&self, awaited: &str, look: impl AsyncFnMut() -> Result<Found, String>) -> Found {
         match wait_for(look).await {
